@@ -1,0 +1,1 @@
+"""mlcli: which code, data, command and numbers made the model in production."""

@@ -1,0 +1,180 @@
+"""A run: one execution of training code, with all that was logged to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .source import Command, Environment, GitState, Person, Process
+
+
+class RunStatus(str, Enum):
+    """How a run stands or ended."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    KILLED = "killed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ParamSource(str, Enum):
+    """Where a param's value came from; a later one in this list wins over an earlier one."""
+
+    COMMAND_LINE = "command line"
+    LOGGED = "logged"
+    DECLARED = "declared"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody said it outright, so that an explicit call may replace it."""
+        return self is ParamSource.COMMAND_LINE
+
+
+class Param(Struct, frozen=True):
+    """A named input of a run: any JSON value, and where it came from."""
+
+    value: Any
+    source: ParamSource
+
+
+class MetricPoint(Struct, frozen=True):
+    """One value of a metric; `step` counts whatever the user counts, `at` is UTC."""
+
+    metric: str
+    value: float
+    step: int
+    at: datetime
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """A metric's history in short: its last, least and greatest value, each with its step."""
+
+    last: float
+    step: int
+    at: datetime
+    min: float
+    min_step: int
+    max: float
+    max_step: int
+    count: int
+
+
+class Artifact(Struct, frozen=True, kw_only=True):
+    """A file a run produced: its path below the run's artifacts, its size in bytes, the digest of its content."""
+
+    path: str
+    size: int
+    digest: str
+
+
+class Field(Struct, frozen=True, kw_only=True):
+    """One column or tensor of a signature; a dimension of -1 is free."""
+
+    name: str | None = None
+    dtype: str
+    shape: list[int] = []
+
+
+class Signature(Struct, frozen=True, kw_only=True):
+    """What a model takes and gives."""
+
+    inputs: list[Field]
+    outputs: list[Field] = []
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """An artifact that can be loaded and asked: where it lies and what is needed to load it again."""
+
+    path: str
+    flavor: str
+    python_class: str
+    digest: str
+    file: str = ""
+    libraries: dict[str, str] = {}
+    python: str = ""
+    params: dict[str, Any] = {}
+    signature: Signature | None = None
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One execution of training code."""
+
+    id: str
+    name: str
+    name_given: bool = False
+    experiment: str = "default"
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+    command: Command
+    git: GitState
+    environment: Environment
+    process: Process | None = None
+    user: Person
+    parent_id: str | None = None
+    params: dict[str, Param] = {}
+    metrics: dict[str, Metric] = {}
+    tags: dict[str, str] = {}
+    note: str = ""
+    artifacts: list[Artifact] = []
+    models: list[Model] = []
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, None while it runs or where the clock was set back."""
+        if self.ended_at is None or self.ended_at < self.started_at:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+    def files_of(self, path: str) -> list[Artifact]:
+        """The artifact files at or below `path`."""
+        return [file for file in self.artifacts if file.path == path or file.path.startswith(f"{path}/")]
+
+
+def summarised(metrics: dict[str, Metric], points: Iterable[MetricPoint]) -> dict[str, Metric]:
+    """`metrics` after `points` were added, in the order they came. A NaN is never least or greatest."""
+    told = dict(metrics)
+    for point in points:
+        old = told.get(point.metric)
+        if old is None:
+            told[point.metric] = Metric(
+                last=point.value, step=point.step, at=point.at, count=1,
+                min=point.value, min_step=point.step, max=point.value, max_step=point.step,
+            )  # fmt: skip
+            continue
+        lower = point.value < old.min or math.isnan(old.min)
+        higher = point.value > old.max or math.isnan(old.max)
+        latest = (point.step, point.at) >= (old.step, old.at)
+        told[point.metric] = replace(
+            old,
+            count=old.count + 1,
+            last=point.value if latest else old.last,
+            step=point.step if latest else old.step,
+            at=point.at if latest else old.at,
+            min=point.value if lower else old.min,
+            min_step=point.step if lower else old.min_step,
+            max=point.value if higher else old.max,
+            max_step=point.step if higher else old.max_step,
+        )
+    return told
+
+
+_LOWER_IS_BETTER = ("loss", "error", "err", "mse", "rmse", "mae", "mape", "perplexity", "latency", "time", "seconds")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether less of this metric is better, told from its name: val_loss, rmse, latency_ms."""
+    words = metric.lower().replace("/", "_").replace("-", "_").replace(".", "_").split("_")
+    return any(word in words for word in _LOWER_IS_BETTER)

@@ -1,0 +1,120 @@
+"""All a run was made from: command, git state, environment, process; and what must not be kept of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from msgspec import Struct
+
+MASK = "***"
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """Who did something: git's user.name and user.email, either may be empty."""
+
+    name: str = ""
+    email: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.email or "unknown"
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What was run: argv with secrets masked, and the directory relative to the workspace."""
+
+    argv: list[str]
+    cwd: str = "."
+    masked: int = 0
+
+
+class GitState(Struct, frozen=True, kw_only=True):
+    """The repository when the run began. `commit` is None where there was none; `reason` then says why."""
+
+    commit: str | None = None
+    tree: str | None = None
+    branch: str | None = None
+    upstream: str | None = None
+    ahead: int | None = None
+    behind: int | None = None
+    remote: str | None = None
+    dirty: bool = False
+    changed: list[str] = []
+    untracked: list[str] = []
+    left_out: int = 0
+    operation: str | None = None
+    shallow: bool = False
+    reason: str | None = None
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """The machine and interpreter mlcli saw; `variables` holds an allowlist only."""
+
+    python: str = ""
+    implementation: str = ""
+    platform: str = ""
+    machine: str = ""
+    cpus: int | None = None
+    variables: dict[str, str] = {}
+    packages: dict[str, str] = {}
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """The process that owns a run, known again also after its number was given to another."""
+
+    pid: int
+    host: str
+    boot_id: str = ""
+    start_ticks: int = 0
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """Everything noted about what a run was made from, at its start."""
+
+    command: Command
+    git: GitState
+    environment: Environment
+    process: Process
+    user: Person
+    at: datetime
+
+
+_SECRET_NAME = re.compile(
+    r"(pass(word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?$", re.I
+)
+_SECRET_SHAPE = re.compile(
+    r"(sk-[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|xox[abprs]-[\w-]{10,}"
+    r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
+)
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]+@")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a param, option or variable of this name holds a secret: password, token, api_key ..."""
+    return bool(_SECRET_NAME.search(name.strip("-").replace("-", "_")))
+
+
+def masked_text(text: str) -> str:
+    """`text` without known token shapes and without credentials in URLs."""
+    return _USERINFO.sub(rf"\1{MASK}@", _SECRET_SHAPE.sub(MASK, text))
+
+
+def without_credentials(url: str) -> str:
+    """A remote's URL without user, password and query: https://user:token@host/x?y becomes https://host/x."""
+    return _USERINFO.sub(r"\1", url).partition("?")[0]
+
+
+def masked_argv(argv: list[str]) -> list[str]:
+    """argv as it may be kept: `--password x`, `--api-key=x`, `token=x`, known token shapes and URL credentials masked."""
+    kept: list[str] = []
+    hide_next = False
+    for arg in argv:
+        name, equals, value = arg.partition("=")
+        if hide_next and not (arg.startswith("-") and len(arg) > 1):
+            kept.append(MASK)
+        elif equals and value and is_secret(name):
+            kept.append(f"{name}={MASK}")
+        else:
+            kept.append(masked_text(arg))
+        hide_next = not equals and arg.startswith("-") and is_secret(arg)
+    return kept

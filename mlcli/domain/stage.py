@@ -1,0 +1,115 @@
+"""Stages and the history of a registered model: immutable events, folded to what stands where now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from ..errors import UnknownStage
+from .names import quoted
+from .source import Person
+
+
+class Stage(str, Enum):
+    """Where a version stands. Staging and Production are held by one version at a time."""
+
+    NONE = "none"
+    STAGING = "staging"
+    PRODUCTION = "production"
+    ARCHIVED = "archived"
+
+    def __str__(self) -> str:
+        return self.value.capitalize()
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether one version at a time holds it, so that it can be asked for: iris@production."""
+        return self in {Stage.STAGING, Stage.PRODUCTION}
+
+    @classmethod
+    def parse(cls, text: str) -> Stage:
+        """The stage of that name in any case; UnknownStage lists the valid ones."""
+        try:
+            return cls(text.lower())
+        except ValueError:
+            raise UnknownStage(
+                f"{quoted(text)} is no stage", f"stages are {', '.join(str(stage) for stage in cls)}"
+            ) from None
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One transition of one version, named by the digest of its content.
+
+    `version` is the version document's digest, `archived` the digests of the versions it replaced, `parents` the
+    heads of the model's history that its writer saw.
+    """
+
+    model: str
+    version: str
+    from_stage: Stage
+    to_stage: Stage
+    archived: list[str] = []
+    parents: list[str] = []
+    at: datetime
+    by: Person
+    commit: str | None = None
+    why: str = ""
+    digest: str = ""
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """What a stage's name says: the version that holds it (None: nobody any more) and the event that put it there."""
+
+    number: int | None
+    version: str | None
+    event: str
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """The state that a model's events add up to, in the order they happened."""
+
+    events: list[Event]
+    stages: dict[str, Stage]
+    holders: dict[Stage, tuple[str | None, str]]
+    heads: list[str]
+
+    def stage_of(self, version: str) -> Stage:
+        """Where the version of that digest stands."""
+        return self.stages.get(version, Stage.NONE)
+
+
+def fold(events: Iterable[Event]) -> History:
+    """Order events so that each comes after its parents, and add them up. The same set gives the same answer."""
+    ordered = _ordered({event.digest: event for event in events})
+    stages: dict[str, Stage] = {}
+    holders: dict[Stage, tuple[str | None, str]] = {}
+    for event in ordered:
+        for version in event.archived:
+            stages[version] = Stage.ARCHIVED
+        stages[event.version] = event.to_stage
+        for stage, (version_held, _) in list(holders.items()):
+            if version_held == event.version:
+                holders[stage] = (None, event.digest)
+        if event.to_stage.exclusive:
+            holders[event.to_stage] = (event.version, event.digest)
+    seen = {parent for event in ordered for parent in event.parents}
+    heads = [event.digest for event in ordered if event.digest not in seen]
+    return History(events=ordered, stages=stages, holders=holders, heads=heads)
+
+
+def _ordered(events: dict[str, Event]) -> list[Event]:
+    depth: dict[str, int] = {}
+    for digest in events:
+        stack = [digest]
+        while stack:
+            top = stack[-1]
+            waiting = [p for p in events[top].parents if p in events and p not in depth and p != top]
+            if waiting and len(stack) <= len(events):
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            depth[top] = 1 + max((depth.get(p, 0) for p in events[top].parents if p in events), default=0)
+    return sorted(events.values(), key=lambda event: (depth[event.digest], event.at, event.digest))

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from ..domain.names import escaped, quoted
 from ..domain.run import Model, Signature
-from ..errors import InvalidValue, Missing, NotSupported, WriteFailed
+from ..errors import Corrupt, InvalidValue, Missing, NotSupported, WriteFailed
 from .base import METHODS, Flavor, ModelWarning, class_of
-from .description import FILE, encode, read_description, versions_of
+from .description import FILE, encode, plain, read_description, versions_of
 from .signature import ANY, infer_signature
 from .tables import as_plain
 
@@ -92,12 +92,15 @@ def save(
 def load(directory: str, description: Model) -> object:
     """Give the model in `directory`, as `description` (its run's, or `read_description(directory)`) says.
 
-    Loading runs the code that the model names: load only what you trust. Missing where its file is not there,
-    CannotLoad where it is half or needs what is not here, MissingPackage where that is one of mlcli's extras,
-    NotSupported where its flavor is unknown. Warns once where scikit-learn has changed.
+    Loading runs the code that the model names: load only what you trust. Missing where its file is not there, Corrupt
+    where it would lie outside the directory, CannotLoad where it is half or needs what is not here, MissingPackage
+    where that is one of mlcli's extras, NotSupported where its flavor is unknown. Warns once where scikit-learn has
+    changed.
     """
     kind = _flavor(description.flavor)
     name = description.file or kind.FILE
+    if not plain(name):
+        raise Corrupt(f"{escaped(description.path)} names a file outside its directory: {quoted(name)}", "mlcli check")
     path = os.path.join(directory, name)
     if not os.path.exists(path):
         raise Missing(f"{escaped(description.path)}/{escaped(name)} is not here", "mlcli check")

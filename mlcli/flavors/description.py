@@ -43,6 +43,11 @@ def versions_of(distributions: list[str]) -> dict[str, str]:
     return found
 
 
+def plain(file: str) -> bool:
+    """Whether this names a file of the model's own directory, and no other place."""
+    return file not in {"", ".", ".."} and not set(file) & set("/\\\0")
+
+
 def encode(model: Model) -> bytes:
     """model.json for this model: two-space indent, stable key order, a final newline."""
     document = _Document(
@@ -87,7 +92,7 @@ def _decode(body: bytes, name: str, path: str) -> Model:
         told = msgspec.json.decode(body, type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise Corrupt(f"{name} is half or altered: {exc}", "take it from git, or save the model again") from None
-    if written < 1 or told.file in {"", ".", ".."} or os.path.basename(told.file) != told.file or "\\" in told.file:
+    if written < 1 or not plain(told.file):
         raise Corrupt(f"{name} is altered: no mlcli writes what it says", "take it from git, or save the model again")
     return Model(
         path=path,

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 import pytest
+from msgspec.structs import replace
 
 from mlcli import flavors
 from mlcli.domain.run import Model
@@ -133,6 +134,14 @@ def test_a_file_that_is_gone_is_missing(forest):
 
     with pytest.raises(Missing, match=r"model/model\.joblib is not here"):
         flavors.load(str(directory), saved)
+
+
+@pytest.mark.parametrize("file", ["../model.joblib", "/etc/passwd", ".."])
+def test_a_file_outside_the_model_directory_is_never_loaded(file, forest):
+    directory, saved = forest
+
+    with pytest.raises(Corrupt, match="model names a file outside its directory"):
+        flavors.load(str(directory), replace(saved, file=file))
 
 
 def test_a_module_that_is_gone_is_named(made_elsewhere):

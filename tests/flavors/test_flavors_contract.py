@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy
 import pytest
 
-from mlcli import flavors
+import mlcli.flavors as flavors
 from mlcli.domain.run import Field, Model, Signature
 from mlcli.flavors.base import Flavor
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pytest
 from msgspec.structs import replace
 
-from mlcli import flavors
+import mlcli.flavors as flavors
 from mlcli.domain.run import Model
 from mlcli.errors import (
     CannotLoad,
@@ -296,7 +296,7 @@ class Without:
         if name.partition(".")[0] == %r:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Without())
-from mlcli import errors, flavors
+import mlcli.errors as errors, mlcli.flavors as flavors
 """
 
 
@@ -371,7 +371,7 @@ except errors.MissingPackage as exc:
 def test_a_class_of_the_script_itself_is_warned_of_when_saved_and_explained_when_loaded(tmp_path):
     code = """
 import sys, warnings
-from mlcli import flavors
+import mlcli.flavors as flavors
 class Net: pass
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

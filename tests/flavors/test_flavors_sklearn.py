@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from mlcli import flavors
+import mlcli.flavors as flavors
 from mlcli.domain.run import Field, Model, Signature
 from mlcli.errors import InvalidValue, NotSupported
 from mlcli.flavors.sklearn import params

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 MASK = "***"
@@ -33,6 +35,7 @@ class GitState(Struct, frozen=True, kw_only=True):
 
     commit: str | None = None
     tree: str | None = None
+    subject: str | None = None
     branch: str | None = None
     upstream: str | None = None
     ahead: int | None = None
@@ -118,3 +121,16 @@ def masked_argv(argv: list[str]) -> list[str]:
             kept.append(masked_text(arg))
         hide_next = not equals and arg.startswith("-") and is_secret(arg)
     return kept
+
+
+def parsed_scalar(text: str) -> Any:
+    """A word of a command line as the JSON value it spells: 10, 0.1, true; else the text itself."""
+    if text in {"true", "false"}:
+        return text == "true"
+    if text[:1] not in set("-0123456789"):
+        return text
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError):
+        return text
+    return value if isinstance(value, int | float) and -(2**63) <= value < 2**63 else text

@@ -1,0 +1,32 @@
+"""What is noted about a run without being asked: one module a source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from .. import gitrepo, machine
+from ..domain.source import Command, Person, Source
+from . import command, environment
+
+
+def collect(argv: Sequence[str], *, root: str, cwd: str, environ: Mapping[str, str], at: datetime) -> Source:
+    """All that a run of `argv` is made from, as it stands now. Trouble is noted in the source, never raised."""
+    state, person = gitrepo.read_state(root)
+    login = environ.get("USER") or environ.get("LOGNAME") or ""
+    return Source(
+        command=command.noted(argv, os.path.relpath(cwd, root).replace(os.sep, "/")),
+        git=state,
+        environment=environment.noted(argv, environ),
+        process=machine.this_process(),
+        user=person if person.name or person.email else Person(name=login),
+        at=at,
+    )
+
+
+def with_command(source: Source, noted: Command) -> Source:
+    """The source with the command that is told of it, where the process was not started by mlcli."""
+    return replace(source, command=noted)

@@ -1,0 +1,79 @@
+"""The machine and the interpreter that the command runs in. Of the environment's variables an allowlist only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from ..domain.source import Environment, masked_text
+
+ALLOWED = (
+    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED",
+    "TOKENIZERS_PARALLELISM", "WORLD_SIZE", "RANK", "LOCAL_RANK", "SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "CI",
+    "GITHUB_RUN_ID", "GITHUB_REPOSITORY", "CI_JOB_ID", "CI_PIPELINE_ID", "VIRTUAL_ENV_PROMPT", "CONDA_DEFAULT_ENV",
+    "LANG", "TZ",
+)  # fmt: skip
+
+
+def noted(argv: Sequence[str], environ: Mapping[str, str]) -> Environment:
+    """The environment that the command `argv` will find; with no command, this process's own."""
+    prefix = _prefix_of(argv[0], environ) if argv else sys.prefix
+    version, packages = _installed(prefix) if prefix else ("", {})
+    if prefix == sys.prefix:
+        version = ".".join(map(str, sys.version_info[:3]))
+    return Environment(
+        python=version,
+        implementation=sys.implementation.name if prefix == sys.prefix else "",
+        platform=sys.platform,
+        machine=os.uname().machine,
+        cpus=os.cpu_count(),
+        variables={name: masked_text(environ[name])[:200] for name in ALLOWED if environ.get(name)},
+        packages=packages,
+    )
+
+
+def _prefix_of(program: str, environ: Mapping[str, str]) -> str:
+    """Where the interpreter that `program` names is installed; '' where it names none.
+
+    Asking it would cost a process: the directory above its `bin` tells the same.
+    """
+    if not os.path.basename(program).startswith(("python", "pypy")):
+        return ""
+    from shutil import which
+
+    found = which(program, path=environ.get("PATH"))
+    return os.path.dirname(os.path.dirname(os.path.abspath(found))) if found else ""
+
+
+def _installed(prefix: str) -> tuple[str, dict[str, str]]:
+    """The Python version and the packages of an installation, from the names of its directories."""
+    library = os.path.join(prefix, "lib")
+    names = [name for name in _listed(library) if name.startswith(("python", "pypy"))]
+    if len(names) != 1:
+        names = [name for name in names if name == f"python{sys.version_info[0]}.{sys.version_info[1]}"]
+    if not names:
+        return "", {}
+    packages = {}
+    for name in _listed(os.path.join(library, names[0], "site-packages")):
+        stem, _, ending = name.rpartition(".")
+        if ending == "dist-info":
+            package, _, version = stem.partition("-")
+            packages[package.lower().replace("_", "-")] = version
+    return _venv_version(prefix) or names[0].removeprefix("python"), dict(sorted(packages.items()))
+
+
+def _venv_version(prefix: str) -> str:
+    try:
+        with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+            lines = dict(line.split(" = ", 1) for line in file.read().splitlines() if " = " in line)
+    except OSError:
+        return ""
+    return lines.get("version") or ".".join(lines.get("version_info", "").split(".")[:3])
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []

@@ -1,0 +1,1 @@
+"""Faces in the terminal: the only place that knows typer and rich."""

@@ -1,0 +1,209 @@
+"""The app: its table of commands, each imported when it is called, and the boundary where errors become words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ..errors import MlcliError
+from . import output
+
+# Rich draws help in 165 ms where plain text takes 76: it is asked only where somebody looks.
+MARKUP = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+UsageFault: type[Exception] = typer.BadParameter.__mro__[1]  # what every misuse is; typer gives it no public name
+
+
+class Entry(NamedTuple):
+    """A command: the module that holds it, its one-line help, and the panel it is listed in."""
+
+    module: str
+    help: str
+    panel: str
+
+
+COMMANDS = {
+    "run": Entry("run", "Run a command and record it.", "Track"),
+    "log": Entry("log", "Log to the run you are in, from any language.", "Track"),
+    "ls": Entry("ls", "List runs.", "Look"),
+    "show": Entry("show", "Show a run, or a model version.", "Look"),
+    "compare": Entry("compare", "Set runs side by side.", "Look"),
+    "tag": Entry("tag", "Set or remove tags of a run.", "Keep"),
+    "note": Entry("note", "Write a note on a run.", "Keep"),
+    "rm": Entry("rm", "Move runs to the trash.", "Keep"),
+    "register": Entry("register", "Register a run's model as the next version of a name.", "Models"),
+    "promote": Entry("promote", "Move a model version to a stage.", "Models"),
+    "models": Entry("models", "List registered models and what stands in each stage.", "Models"),
+    "history": Entry("history", "Tell who registered and moved a model's versions, when and why.", "Models"),
+    "lineage": Entry("lineage", "Lead a version, run, file or commit back to what it was made from.", "Trust"),
+    "check": Entry("check", "Verify that every registered version leads to its run, commit and files.", "Trust"),
+    "doctor": Entry("doctor", "Examine the store and what it stands on.", "Trust"),
+    "init": Entry("init", "Make the store now, with a hook, Makefile or CI lines if asked.", "Set up"),
+}
+
+
+class _Commands(MutableMapping[str, Any]):
+    """{name: command}; the module is imported on first look-up, and not at all to list names and helps."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+        self.only_names = False
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.made:
+            return self.made[name]
+        entry = COMMANDS[name]
+        if self.only_names:
+            return TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+        self.made[name] = _built(name, entry)
+        return self.made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self.made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self.made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _built(name: str, entry: Entry) -> Any:
+    module = import_module(f".{entry.module}", __package__)
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False, rich_markup_mode=MARKUP, pretty_exceptions_enable=False)
+        context = {**CONTEXT, **getattr(module, "CONTEXT", {})}
+        app.command(name, context_settings=context)(module.command)
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """The commands, imported one at a time, behind the boundary where an expected error becomes a line and a code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the order they are meant to be read."""
+        return list(COMMANDS)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the global options."""
+        with boundary():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the command's options and call it."""
+        with boundary():
+            return super().invoke(ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing them."""
+        with self._names_only():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Offer the commands without importing them."""
+        with self._names_only():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _names_only(self) -> Iterator[None]:
+        commands = self.commands
+        if not isinstance(commands, _Commands):
+            raise TypeError("the commands are a lazy table")
+        commands.only_names = True
+        try:
+            yield
+        finally:
+            commands.only_names = False
+
+
+@contextmanager
+def boundary() -> Iterator[None]:
+    """Three endings told apart: an expected error (its line, its hint, its code), an interrupt, a bug."""
+    try:
+        yield
+    except MlcliError as error:
+        if output.state.debug:
+            raise
+        output.error(error.message, error.hint)
+        raise typer.Exit(error.exit_code) from None
+    except UsageFault as fault:
+        if type(fault).__name__ == "NoArgsIsHelpError":
+            raise
+        output.usage_error(fault)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on: what is left unwritten goes nowhere
+        raise typer.Exit(141) from None
+    except (typer.Exit, typer.Abort, SystemExit):
+        raise
+    except Exception as bug:
+        if output.state.debug:
+            raise
+        output.bug_report(bug)
+        raise typer.Exit(4) from None
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="mlcli",
+    help="Know which code, data, command and numbers made the model in production.",
+    epilog="A ref names one thing: 3f9a, @, best:accuracy, iris@3, iris@production, models:/iris/3, a file, a commit.",
+    no_args_is_help=True,
+    rich_markup_mode=MARKUP,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from .. import __version__
+
+        output.out(f"mlcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    color: Annotated[
+        output.When | None, typer.Option(help="Colour: auto, always or never; before NO_COLOR and FORCE_COLOR.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="DIR", help="Another store than this project's .mlruns.")
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="MLCLI_DEBUG", help="Show a traceback for any error.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    output.state.color = color.value if color else None
+    output.state.debug = debug
+    if store:
+        os.environ["MLCLI_STORE"] = store  # so that a wrapped command finds it, too
+
+
+def main() -> None:
+    """The console script."""
+    sys.argv[0] = "mlcli"
+    app()

@@ -1,0 +1,121 @@
+"""mlcli lineage: the way back from a version, run, file or commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import output
+from .options import AnyRef, Json
+
+if TYPE_CHECKING:
+    from ..domain.run import Artifact, Run
+    from ..lineage import Lineage, Link
+
+Branch = tuple[str, "list[Branch]"]
+
+
+def command(ref: AnyRef, as_json: Json = False) -> None:
+    """Draw the way from a version, run, file or commit through its run to commit, params, metrics and artifacts."""
+    from ..lineage import trace
+    from ..workspace import Workspace
+
+    found = trace(Workspace.find(), ref)
+    if as_json:
+        _as_json(found)
+        return
+    if found.kind in {"content", "commit"}:
+        output.out(output.paint(found.subject if found.kind == "content" else f"commit {found.subject}", "bold"))
+        _draw([_branch(link) for link in found.links])
+        return
+    for at, link in enumerate(found.links):
+        if at:
+            output.out()
+        head, below = _branch(link)
+        output.out(head)
+        _draw(below)
+
+
+def _as_json(found: Lineage) -> None:
+    links = []
+    for link in found.links:
+        version = link.version
+        links.append(
+            {
+                "version": version.ref if version else None,
+                "stage": link.stage,
+                "digest": (version.artifact.digest if version.artifact else None) if version else None,
+                "registered_by": version.registered_by if version else None,
+                "registered_at": version.registered_at if version else None,
+                "run": link.run,
+                "artifacts": [
+                    {"path": file.path, "size": file.size, "digest": file.digest, "here": here}
+                    for file, here in zip(link.artifacts, link.here, strict=True)
+                ],
+            }
+        )
+    output.emit_json("mlcli.lineage/1", subject=found.subject, kind=found.kind, links=links)
+
+
+def _branch(link: Link) -> Branch:
+    run = _run_branch(link.run, link.artifacts, link.here)
+    version = link.version
+    if version is None:
+        return run
+    stage = str(link.stage)
+    style = {"Production": "green", "Staging": "yellow"}.get(stage, "dim")
+    digest = output.short_digest(version.artifact.digest) if version.artifact else ""
+    registered = f"registered {output.stamp(version.registered_at)} by {version.registered_by}"
+    head = f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}  {output.paint(digest, 'dim')}  {output.escaped(registered)}"
+    return head, [run]
+
+
+def _run_branch(run: Run, artifacts: list[Artifact], here: list[bool]) -> Branch:
+    style = {"finished": "green", "running": "yellow"}.get(run.status.value, "red")
+    head = (
+        f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  "
+        f"{output.paint(run.status.value, style)}  {output.stamp(run.started_at)}"
+    )
+    below: list[Branch] = [(_label("command", " ".join(run.command.argv)), []), (_code(run), [])]
+    if run.params:
+        told = "  ".join(f"{key} {output.told_value(param.value)}" for key, param in run.params.items())
+        below.append((_label("params", told), []))
+    if run.metrics:
+        told = "  ".join(f"{key} {output.number(metric.last)}" for key, metric in run.metrics.items())
+        below.append((_label("metrics", told), []))
+    env = run.environment
+    packages = f", {len(env.packages)} packages" if env.packages else ""
+    below.append((_label("env", f"python {env.python or '?'}{packages}, {env.platform} {env.machine}"), []))
+    files: list[Branch] = [(_file(file, is_here=is_here), []) for file, is_here in zip(artifacts, here, strict=True)]
+    if files:
+        below.append((_label("artifacts", ""), files[:20]))
+    return head, below
+
+
+def _code(run: Run) -> str:
+    git = run.git
+    if git.commit is None:
+        return _label("code", "") + output.paint(f"no commit: {git.reason or 'unknown'}", "yellow")
+    subject = f' "{git.subject}"' if git.subject else ""
+    on = f" on {git.branch}" if git.branch else ""
+    line = _label("code", f"{git.commit}{subject}{on}")
+    if git.dirty:
+        files = [*git.changed, *git.untracked]
+        more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
+        line += " " + output.paint(f"+ uncommitted {files[0] if files else 'changes'}{more}", "yellow")
+    return line
+
+
+def _file(file: Artifact, *, is_here: bool) -> str:
+    missing = "" if is_here else " " + output.paint("not in this clone", "yellow")
+    return f"{output.escaped(file.path)}  {output.size(file.size)}  {file.digest}{missing}"
+
+
+def _label(label: str, text: str) -> str:
+    return f"{output.paint(label, 'dim')} {output.escaped(text)}".rstrip() if text else output.paint(label, "dim") + " "
+
+
+def _draw(branches: list[Branch], indent: str = "") -> None:
+    for at, (head, below) in enumerate(branches):
+        last = at == len(branches) - 1
+        output.out(f"{indent}{'└─ ' if last else '├─ '}{head}".rstrip())
+        _draw(below, indent + ("   " if last else "│  "))

@@ -1,0 +1,45 @@
+"""Parameters that several commands share, named once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .output import Format
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")]
+AsFormat = Annotated[
+    Format,
+    typer.Option("--format", help="table, plain, json, jsonl, csv or md; auto: table on a terminal, else plain."),
+]
+Header = Annotated[bool, typer.Option("--header", help="Name the columns in plain output too.")]
+Why = Annotated[str, typer.Option("--why", "-m", metavar="WHY", help="Why; kept in the history.")]
+RunRef = Annotated[
+    str, typer.Argument(metavar="REF", help="A run: its id or a prefix, its name, @, @1, best:accuracy.")
+]
+RunRefs = Annotated[
+    list[str], typer.Argument(metavar="REF...", help="Runs: ids or prefixes, names, @, @1, best:accuracy.")
+]
+AnyRef = Annotated[
+    str,
+    typer.Argument(
+        metavar="REF", help="A version (iris@3, iris@production), a run, a file, sha256:…, a commit or branch."
+    ),
+]
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """`K=V` arguments as a dictionary; the same key twice must say the same."""
+    from ..domain.names import quoted
+    from ..errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} wants KEY=VALUE, not {quoted(text)}", f"{option} lr=0.1")
+        if found.setdefault(key, value) != value:
+            raise UsageError(f"{option} says {quoted(key)} twice: {quoted(found[key])} and {quoted(value)}")
+    return found

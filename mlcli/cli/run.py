@@ -1,0 +1,149 @@
+"""mlcli run: wrap a command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .options import pairs
+
+if TYPE_CHECKING:
+    from ..domain.run import Run
+    from ..execution import Executed
+    from ..workspace import Workspace
+
+# The command's own options are its own: reading ours ends at its first word.
+CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+CANNOT_START = 125
+
+
+def command(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The command and its arguments.")],
+    name: Annotated[str | None, typer.Option("--name", help="A name for the run; given one if you do not.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="The group of runs it belongs to.")
+    ] = None,
+    param: Annotated[list[str], typer.Option("--param", "-p", metavar="K=V", help="Declare a param.")] = [],  # noqa: B006
+    tag: Annotated[list[str], typer.Option("--tag", metavar="K=V", help="Tag the run.")] = [],  # noqa: B006
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A note to keep with the run.")] = "",
+    require_clean: Annotated[
+        bool, typer.Option("--require-clean", help="Refuse to start from uncommitted code.")
+    ] = False,
+    idfile: Annotated[str | None, typer.Option("--idfile", metavar="FILE", help="Write the run's id here.")] = None,
+) -> None:
+    """Run a command and record it: commit, params, metrics, output, artifacts, and how it ended.
+
+    Its stdin, stdout, stderr, signals and exit code pass through unchanged; mlcli's own lines go to stderr.
+    Exit code: the command's own; 128+N where signal N ended it; 127 not found, 126 not executable, 125 not recorded.
+    """
+    from ..domain.run import Param, ParamSource
+    from ..domain.source import parsed_scalar
+    from ..errors import MlcliError
+    from ..execution import Request, run_command
+    from ..workspace import Workspace
+
+    try:
+        params = {
+            key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
+        }
+        request = Request(
+            argv=command, name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note,
+            require_clean=require_clean,
+        )  # fmt: skip
+        workspace = Workspace.find()
+        first = not workspace.store.is_made()
+        cwd = os.getcwd()
+        done = run_command(workspace, request, cwd=cwd, announce=lambda run: _begun(run, first=first, idfile=idfile))
+    except MlcliError as error:
+        if output.state.debug:
+            raise
+        output.error(error.message, error.hint)
+        raise typer.Exit(error.exit_code if error.exit_code == 2 else CANNOT_START) from None
+    _ended(workspace, done)
+    raise typer.Exit(done.ending.exit_code)
+
+
+def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
+    if idfile:
+        _write_id(idfile, run.id)
+    git = run.git
+    if git.commit:
+        on = f" on {git.branch}" if git.branch else ""
+        files = len(git.changed) + len(git.untracked) + git.left_out
+        dirty = f", {files} file{'s' if files != 1 else ''} not committed" if git.dirty else ""
+        where = f"commit {git.commit[:7]}{on}{dirty}"
+    else:
+        where = f"no commit: {git.reason}"
+    new = " · new store .mlruns/" if first else ""
+    output.err(
+        f"{_mark()} run {output.paint(run.id[:8], 'accent', _stderr())} {_bold(run.name)} · {output.escaped(where)}{new}"
+    )
+    if not git.commit:
+        from ..gitrepo import hint_for
+
+        output.warning("the code of this run cannot be found again", hint_for(git.reason))
+
+
+def _write_id(path: str, run_id: str) -> None:
+    from ..domain.names import quoted
+    from ..errors import WriteFailed
+
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(run_id + "\n")
+    except OSError as error:
+        raise WriteFailed(f"cannot write --idfile {quoted(path)}: {error.strerror}") from None
+
+
+def _ended(workspace: Workspace, done: Executed) -> None:
+    from ..tracking import against_previous
+
+    run = done.run
+    if done.trouble is not None:
+        output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
+        return
+    style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
+    line = f"{_mark()} {output.paint(run.status.value, style, _stderr())} in {output.duration(run.seconds)}"
+    if run.exit_code and run.status.value != "finished":
+        line += f" · exit {run.exit_code}"
+    before, changes = against_previous(workspace, run) if run.metrics else (None, [])
+    if changes:
+        shown = [
+            f"{output.escaped(each.metric)} {output.number(each.value)}"
+            + (f" {output.signed(each.change)}" if each.change is not None else "")
+            for each in changes[:6]
+        ]
+        line += " · " + "  ".join(shown) + (f" (against {output.escaped(before.name)})" if before else "")
+    line += _kept(run)
+    output.err(line)
+    if run.reason and not done.ending.started:
+        output.error(run.reason)
+    elif run.models and run.status.value == "finished":
+        output.next_step(f"mlcli show {run.id[:8]}   ·   mlcli register NAME {run.id[:8]}")
+
+
+def _kept(run: Run) -> str:
+    if not run.artifacts:
+        return ""
+    if len(run.models) == 1:
+        total = sum(file.size for file in run.files_of(run.models[0].path))
+        return f" · model {output.escaped(run.models[0].path)} {output.size(total)}"
+    total = sum(file.size for file in run.artifacts)
+    return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {output.size(total)}"
+
+
+def _mark() -> str:
+    return output.paint("mlcli", "dim", _stderr())
+
+
+def _bold(text: str) -> str:
+    return output.paint(text, "bold", _stderr())
+
+
+def _stderr():  # type: ignore[no-untyped-def]
+    import sys
+
+    return sys.stderr

@@ -1,0 +1,150 @@
+"""mlcli show: one run, or a model version with its run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import output
+from .options import AnyRef, Json
+
+if TYPE_CHECKING:
+    from ..domain.model import ModelVersion
+    from ..domain.run import Run
+    from ..workspace import Workspace
+
+
+def command(ref: AnyRef, as_json: Json = False) -> None:
+    """Show all that is known of a run, or of a model version and its run."""
+    from ..domain.model import ModelVersion
+    from ..domain.run import Run
+    from ..errors import NotFound
+    from ..lookup import find_any
+    from ..registry import stage_of, versions_from
+    from ..workspace import Workspace
+
+    workspace = Workspace.find()
+    found = find_any(workspace, ref)
+    if isinstance(found, ModelVersion):
+        stage = stage_of(workspace, found)
+        if as_json:
+            output.emit_json("mlcli.version/1", version=found, stage=stage)
+            return
+        _version(found, str(stage))
+        output.out()
+        _run(workspace, found.run, registered=[])
+    elif isinstance(found, Run):
+        states = versions_from(workspace, found)
+        if as_json:
+            output.emit_json("mlcli.run/1", run=found, versions=[state.version.ref for state in states])
+            return
+        _run(workspace, found, registered=[f"{state.version.ref} {state.stage}" for state in states])
+    elif as_json:
+        output.emit_json("mlcli.found/1", runs=found.runs, versions=[version.ref for version in found.versions])
+    elif found.runs or found.versions:
+        for version in found.versions:
+            output.out(output.escaped(version.ref))
+        for run in found.runs:
+            output.out(f"{run.id}\t{output.escaped(run.name)}")
+    else:
+        raise NotFound(f"no run was made from {output.escaped(ref)}", "mlcli ls")
+
+
+def _line(label: str, value: str) -> None:
+    output.out(f"  {output.paint(f'{label:<10}', 'dim')} {value}")
+
+
+def _version(version: ModelVersion, stage: str) -> None:
+    style = {"Production": "green", "Staging": "yellow"}.get(stage, "dim")
+    output.out(f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}")
+    model = version.artifact
+    files = version.files
+    total = output.size(sum(file.size for file in files))
+    digest = output.short_digest(model.digest if model else files[0].digest if files else "")
+    _line("artifact", f"{output.escaped(version.path)} {total} {digest}")
+    by = output.escaped(version.registered_by)
+    _line(
+        "registered",
+        f"{output.stamp(version.registered_at)} by {by}" + (f" · {output.escaped(version.why)}" if version.why else ""),
+    )
+
+
+def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
+    style = {"finished": "green", "running": "yellow"}.get(run.status.value, "red")
+    ended = f"{output.paint(run.status.value, style)} · {output.duration(run.seconds)} · {output.stamp(run.started_at)}"
+    output.out(f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  {ended}")
+    if run.reason:
+        _line("reason", output.escaped(run.reason))
+    elif run.exit_code:
+        _line("exit code", str(run.exit_code))
+    _line(
+        "command",
+        output.escaped(" ".join(run.command.argv))
+        + (f"  (in {output.escaped(run.command.cwd)})" if run.command.cwd != "." else ""),
+    )
+    _line("git", _git(run))
+    if run.experiment != "default":
+        _line("experiment", output.escaped(run.experiment))
+    if run.params:
+        _line(
+            "params",
+            "   ".join(
+                f"{output.escaped(key)} {output.escaped(output.told_value(param.value))}"
+                for key, param in run.params.items()
+            ),
+        )
+    for at, (key, metric) in enumerate(run.metrics.items()):
+        course = (
+            output.sparkline([point.value for point in workspace.store.points(run.id, key)]) if metric.count > 1 else ""
+        )
+        span = (
+            f"  min {output.number(metric.min)} max {output.number(metric.max)} of {metric.count}"
+            if metric.count > 1
+            else ""
+        )
+        _line(
+            "metrics" if at == 0 else "", f"{output.escaped(key)} {output.number(metric.last)} {course}{span}".rstrip()
+        )
+    for at, model in enumerate(run.models):
+        _line(
+            "model" if at == 0 else "",
+            f"{output.escaped(model.path)} {output.escaped(model.python_class)} {output.short_digest(model.digest)}",
+        )
+    for at, file in enumerate(run.artifacts[:10]):
+        _line(
+            "artifacts" if at == 0 else "",
+            f"{output.escaped(file.path)} {output.size(file.size)} {output.short_digest(file.digest)}",
+        )
+    if len(run.artifacts) > 10:
+        _line("", f"… and {len(run.artifacts) - 10} more")
+    _line("env", _environment(run))
+    if run.tags:
+        _line("tags", "   ".join(f"{output.escaped(key)}={output.escaped(value)}" for key, value in run.tags.items()))
+    if run.note:
+        _line("note", output.escaped(run.note))
+    if run.parent_id:
+        _line("parent", run.parent_id[:8])
+    if registered:
+        _line("registered", output.escaped(", ".join(registered)))
+    elif run.models and run.status.value == "finished":
+        output.next_step(f"mlcli register NAME {run.id[:8]}")
+
+
+def _git(run: Run) -> str:
+    git = run.git
+    if git.commit is None:
+        return output.paint(f"no commit: {git.reason or 'unknown'}", "yellow")
+    where = f"{git.commit[:7]}" + (f" {output.escaped(git.branch)}" if git.branch else " (detached)")
+    if git.subject:
+        where += f' "{output.escaped(git.subject)}"'
+    files = [*git.changed, *git.untracked]
+    if git.dirty:
+        more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
+        where += " " + output.paint(f"+ uncommitted {files[0] if files else 'changes'}{more}", "yellow")
+    return where
+
+
+def _environment(run: Run) -> str:
+    env = run.environment
+    parts = [f"python {env.python}" if env.python else "", f"{len(env.packages)} packages" if env.packages else ""]
+    parts += [f"{env.platform} {env.machine}", f"{env.cpus} cpu" if env.cpus else ""]
+    return output.escaped(" · ".join(part for part in parts if part))

@@ -1,0 +1,118 @@
+"""Examine the store and what it stands on, and mend what can be mended without guessing."""
+
+from __future__ import annotations
+
+import platform
+
+from msgspec import Struct
+
+from . import __version__, lineage, tracking
+from .domain.run import RunStatus
+from .domain.stage import Holder, Stage
+from .errors import GitError, MlcliError
+from .store import examine, layout
+from .store.examine import Problem
+from .workspace import Workspace
+
+
+class Examination(Struct, frozen=True, kw_only=True):
+    """What was examined, what was found, and what was mended (one line each)."""
+
+    facts: dict[str, str]
+    problems: list[Problem]
+    mended: list[str] = []
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing serious is left."""
+        return not any(problem.serious for problem in self.problems)
+
+
+def examined(workspace: Workspace, *, fix: bool = False) -> Examination:
+    """Read everything in the store. With `fix`, mend what needs no guess first; what is left is told."""
+    facts = _facts(workspace)
+    if not workspace.store.is_made():
+        return Examination(facts=facts, problems=[])
+    mended = []
+    if fix:
+        found = _problems(workspace)
+        mended = [line for problem in found if problem.mendable for line in _mend(workspace, problem)]
+    return Examination(facts=facts, problems=_problems(workspace), mended=mended)
+
+
+def _facts(workspace: Workspace) -> dict[str, str]:
+    facts = {
+        "mlcli": __version__,
+        "python": platform.python_version(),
+        "workspace": workspace.root,
+        "durability": workspace.settings.durability,
+    }
+    try:
+        facts["git"] = workspace.repository.root
+    except GitError as error:
+        facts["git"] = error.message
+    if not workspace.store.is_made():
+        return {**facts, "store": "none yet: the first mlcli run makes it"}
+    runs = len(workspace.store.run_ids())
+    versions = sum(len(workspace.store.version_numbers(model)) for model in workspace.store.models())
+    return {**facts, "store": f"{runs} runs, {len(workspace.store.models())} models, {versions} versions"}
+
+
+def _problems(workspace: Workspace) -> list[Problem]:
+    problems = list(examine.problems(workspace.store))
+    for model in workspace.store.models():
+        try:
+            history = workspace.store.history(model)
+        except MlcliError:
+            continue  # told by the examination of its events
+        for finding in lineage.check_names(workspace, model, history):
+            mendable = finding.code == "stage-disagrees"
+            problems.append(
+                Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)
+            )
+    return problems
+
+
+def _mend(workspace: Workspace, problem: Problem) -> list[str]:
+    store, files = workspace.store, workspace.store.files
+    if problem.code == "file-missing":
+        store.make()
+        return [f"wrote {problem.where}"]
+    if problem.code == "run-vanished":
+        run = store.run(_run_id(problem.where))
+        tracking.finish(workspace, run.id, RunStatus.KILLED, reason=run.reason)
+        return [f"ended run {run.id[:8]} as killed"]
+    if problem.code == "metrics-differ":
+        run = store.run(_run_id(problem.where))
+        tracking.recount(workspace, run.id)
+        return [f"counted the metrics of run {run.id[:8]} again"]
+    if problem.code in {"artifact-unlinked", "artifact-altered"}:
+        run_id = problem.where.split("/")[2]
+        path = problem.where.partition("/artifacts/")[2]
+        artifact = next(artifact for artifact in store.run(run_id).artifacts if artifact.path == path)
+        store.content_path(artifact)
+        files.link(layout.object_path(artifact.digest), problem.where)
+        return [f"restored {problem.where} from its content"]
+    if problem.code == "leftover":
+        files.move(problem.where, f"{layout.TRASH}/{problem.where.rpartition('/')[2]}")
+        return [f"moved {problem.where} to the trash"]
+    if problem.code == "stage-disagrees":
+        model, _, stage = problem.where.rpartition("@")
+        return _restate(workspace, model, Stage(stage))
+    return []
+
+
+def _run_id(where: str) -> str:
+    return where.split("/")[2].removesuffix(".json")
+
+
+def _restate(workspace: Workspace, model: str, stage: Stage) -> list[str]:
+    store = workspace.store
+    with store.changing(model):
+        held, event = store.history(model).holders.get(stage, (None, ""))
+        numbers = [number for number in store.version_numbers(model) if store.version(model, number).digest == held]
+        if held is not None and not numbers:
+            return []
+        number = numbers[0] if numbers else None
+        store.set_holder(model, stage, Holder(number=number, version=held, event=event))
+    return [f"{model}@{stage.value} says {number or 'nobody'} again, as the history does"]

@@ -1,0 +1,93 @@
+"""Run a command as a run: record it, let it work as if mlcli were not there, and say how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from . import capture, tracking
+from .domain.run import Param, Run, RunStatus
+from .errors import MlcliError, Refused
+from .gitrepo import scrubbed
+from .relay import Ending, relay
+from .workspace import ROOT_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, Workspace
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What `mlcli run` was asked: the command, and what was said about it."""
+
+    argv: Sequence[str]
+    name: str | None = None
+    experiment: str | None = None
+    params: Mapping[str, Param] = {}
+    tags: Mapping[str, str] = {}
+    note: str = ""
+    require_clean: bool = False
+
+
+class Executed(Struct, frozen=True, kw_only=True):
+    """How it went: the run as it stands, how the command ended, and what kept the end from being recorded, if anything."""
+
+    run: Run
+    ending: Ending
+    trouble: MlcliError | None = None
+
+
+def run_command(
+    workspace: Workspace, request: Request, *, cwd: str, announce: Callable[[Run], None] = lambda run: None
+) -> Executed:
+    """Record a run, start its command, pass everything through, and end the run as finished, failed or killed.
+
+    Raises before the command starts where the run cannot be recorded, or the tree is dirty and must not be; once it
+    runs, no trouble of the store stops it. `announce` is told the run when it has begun.
+    """
+    source = capture.collect(request.argv, root=workspace.root, cwd=cwd, environ=workspace.environ, at=workspace.now())
+    if request.require_clean and (source.git.dirty or source.git.commit is None):
+        files = [*source.git.changed, *source.git.untracked]
+        told = source.git.reason or f"{len(files) + source.git.left_out} uncommitted changes, as {files[0]}"
+        raise Refused(f"--require-clean: {told}", "git add -A && git commit, then run again")
+    run = tracking.begin(
+        workspace,
+        source,
+        name=request.name,
+        experiment=request.experiment,
+        params={**capture.command.params(request.argv), **request.params},
+        tags=request.tags,
+        note=request.note,
+        parent_id=_parent(workspace),
+    )
+    announce(run)
+    ending = relay(
+        request.argv,
+        _environment(workspace, run),
+        lambda: workspace.store.output_descriptor(run.id),
+        lambda: workspace.store.output_descriptor(run.id, "stderr.log"),
+    )
+    return _ended(workspace, run, ending)
+
+
+def _ended(workspace: Workspace, run: Run, ending: Ending) -> Executed:
+    signal = ending.signal or (ending.interrupted if ending.exit_code else None)
+    status = RunStatus.FINISHED if ending.exit_code == 0 else RunStatus.KILLED if signal else RunStatus.FAILED
+    try:
+        run = tracking.finish(
+            workspace, run.id, status, exit_code=ending.exit_code, signal=signal, reason=ending.reason
+        )
+    except MlcliError as trouble:
+        return Executed(run=run, ending=ending, trouble=trouble)
+    return Executed(run=run, ending=ending)
+
+
+def _environment(workspace: Workspace, run: Run) -> dict[str, str]:
+    return {
+        **scrubbed(workspace.environ),
+        RUN_VARIABLE: run.id,
+        ROOT_VARIABLE: workspace.root,
+        STORE_VARIABLE: workspace.store.root,
+    }
+
+
+def _parent(workspace: Workspace) -> str | None:
+    parent = workspace.environ.get(RUN_VARIABLE)
+    return parent if parent and workspace.environ.get(STORE_VARIABLE) == workspace.store.root else None

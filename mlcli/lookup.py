@@ -1,0 +1,235 @@
+"""From a ref to the run or model version that it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from .domain.model import ModelVersion
+from .domain.names import escaped, quoted
+from .domain.ref import (
+    AliasRef,
+    Best,
+    DigestRef,
+    Newest,
+    NewestVersion,
+    Ref,
+    RunArtifact,
+    StageRef,
+    VersionRef,
+    Word,
+    parse,
+)
+from .domain.run import Run, RunStatus, lower_is_better
+from .errors import Ambiguous, GitError, InvalidRef, NotFound
+from .workspace import Workspace
+
+_HEX = set("0123456789abcdef")
+
+
+class Content(Struct, frozen=True):
+    """A digest that was asked for, and the runs and versions that hold content of that digest."""
+
+    digest: str
+    runs: list[Run]
+    versions: list[ModelVersion]
+
+
+class Commit(Struct, frozen=True):
+    """A commit that was asked for, with the runs and versions made from it."""
+
+    commit: str
+    runs: list[Run]
+    versions: list[ModelVersion]
+
+
+def find_run(workspace: Workspace, text: str) -> Run:
+    """The run that `text` names; a version's ref names the run it came from. NotFound or Ambiguous otherwise."""
+    workspace.require_store()
+    ref = parse(text)
+    if isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):
+        return version_of(workspace, ref).run
+    if isinstance(ref, RunArtifact):
+        return find_run(workspace, ref.run)
+    found = _run(workspace, ref)
+    if found is None:
+        raise _no_run(workspace, text)
+    return found
+
+
+def find_version(workspace: Workspace, text: str) -> ModelVersion:
+    """The model version that `text` names; a model's name alone names its newest. NotFound otherwise."""
+    workspace.require_store()
+    return version_of(workspace, parse(text))
+
+
+def version_of(workspace: Workspace, ref: Ref) -> ModelVersion:
+    """The model version of a parsed ref."""
+    store = workspace.store
+    if isinstance(ref, Word):
+        ref = NewestVersion(ref.text)
+    if isinstance(ref, VersionRef):
+        _require_model(workspace, ref.model)
+        return store.version(ref.model, ref.number)
+    if isinstance(ref, NewestVersion):
+        return store.version(ref.model, _require_model(workspace, ref.model)[-1])
+    if isinstance(ref, StageRef):
+        return _in_stage(workspace, ref)
+    if isinstance(ref, AliasRef):
+        _require_model(workspace, ref.model)
+        raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", f"mlcli history {ref.model}")
+    raise InvalidRef("this ref names no model version", "as iris@3, iris@production or models:/iris/3")
+
+
+def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | Commit:
+    """Whatever `text` names: a version, a run, a file or directory by its content, a digest, a commit or branch."""
+    workspace.require_store()
+    ref = parse(text)
+    if isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):
+        return version_of(workspace, ref)
+    if isinstance(ref, RunArtifact):
+        return find_run(workspace, ref.run)
+    if isinstance(ref, DigestRef):
+        return _content(workspace, f"sha256:{ref.hex}")
+    found = _run(workspace, ref)
+    if isinstance(ref, Word):
+        named = ref.text in workspace.store.models()
+        if named and found is not None:
+            raise Ambiguous(
+                f"{quoted(text)} is a model and the run {found.id[:8]}", f"mlcli show {text}@latest, or {found.id[:8]}"
+            )
+        if named:
+            return version_of(workspace, ref)
+        if found is None and os.path.lexists(text):
+            return _content_of_path(workspace, text)
+        if found is None and (commit := _commit(workspace, ref.text)):
+            return commit
+    if found is None:
+        raise _no_run(workspace, text)
+    return found
+
+
+def _run(workspace: Workspace, ref: Ref) -> Run | None:
+    store = workspace.store
+    if isinstance(ref, Newest):
+        runs = store.find_runs().runs
+        if ref.back >= len(runs):
+            raise NotFound(f"there are {len(runs)} runs: none lies {ref.back} before the newest", "mlcli ls")
+        return runs[ref.back]
+    if isinstance(ref, Best):
+        return _best(store.find_runs().runs, ref)
+    if not isinstance(ref, Word):
+        return None
+    text = ref.text
+    if set(text) <= _HEX and len(text) <= 32:
+        ids = store.run_ids(text)
+        if len(ids) > 1:
+            raise Ambiguous(
+                f"{quoted(text)} begins {len(ids)} run ids: {', '.join(i[: len(text) + 4] for i in ids[:8])}",
+                "type more of the id",
+            )
+        if ids:
+            return store.run(ids[0])
+    named = [run for run in store.find_runs().runs if run.name == text]
+    if len(named) > 1:
+        raise Ambiguous(
+            f"{quoted(text)} is the name of {len(named)} runs: {', '.join(run.id[:8] for run in named[:8])}",
+            "name one by its id",
+        )
+    return named[0] if named else None
+
+
+def _best(runs: Iterable[Run], ref: Best) -> Run:
+    with_metric = [run for run in runs if ref.metric in run.metrics and run.status == RunStatus.FINISHED]
+    comparable = [run for run in with_metric if run.metrics[ref.metric].last == run.metrics[ref.metric].last]
+    if not comparable:
+        raise NotFound(f"no finished run has a metric {quoted(ref.metric)}", "mlcli ls --columns metrics")
+    lowest = lower_is_better(ref.metric) if ref.lowest is None else ref.lowest
+    return (min if lowest else max)(comparable, key=lambda run: run.metrics[ref.metric].last)
+
+
+def _require_model(workspace: Workspace, model: str) -> list[int]:
+    numbers = workspace.store.version_numbers(model)
+    if not numbers:
+        close = _close(model, workspace.store.models())
+        hint = f"did you mean {close}?" if close else f"mlcli register {escaped(model)}"
+        raise NotFound(f"no model is called {quoted(model)}", hint)
+    return numbers
+
+
+def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
+    numbers = _require_model(workspace, ref.model)
+    if ref.stage.exclusive:
+        holder = workspace.store.holder(ref.model, ref.stage)
+        if holder is not None and holder.number is not None:
+            return workspace.store.version(ref.model, holder.number)
+    else:
+        history = workspace.store.history(ref.model)
+        for number in reversed(numbers):
+            version = workspace.store.version(ref.model, number)
+            if history.stage_of(version.digest) is ref.stage:
+                return version
+    raise NotFound(
+        f"no version of {ref.model} is in {ref.stage}", f"mlcli promote {ref.model}@{numbers[-1]} {ref.stage.value}"
+    )
+
+
+def versions_of(workspace: Workspace) -> list[ModelVersion]:
+    """Every version of every model."""
+    store = workspace.store
+    return [store.version(model, number) for model in store.models() for number in store.version_numbers(model)]
+
+
+def _content(workspace: Workspace, prefix: str) -> Content:
+    runs = workspace.store.find_runs().runs
+    versions = versions_of(workspace)
+    every = [*runs, *(version.run for version in versions)]
+    digests = {d for run in every for d in _digests(run) if d.startswith(prefix)}
+    if not digests:
+        raise NotFound(f"no run or version holds content with the digest {prefix}", "mlcli ls")
+    if len(digests) > 1:
+        raise Ambiguous(f"{prefix} begins {len(digests)} digests", "type more of the digest")
+    digest = digests.pop()
+    return Content(
+        digest,
+        [run for run in runs if digest in _digests(run)],
+        [
+            v
+            for v in versions
+            if digest in {*(file.digest for file in v.files), v.artifact.digest if v.artifact else ""}
+        ],
+    )
+
+
+def _digests(run: Run) -> set[str]:
+    return {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models if model.digest}
+
+
+def _content_of_path(workspace: Workspace, path: str) -> Content:
+    return _content(workspace, workspace.store.digest_of(path))
+
+
+def _commit(workspace: Workspace, text: str) -> Commit | None:
+    try:
+        commit = workspace.repository.resolve_commit(text)
+    except GitError:
+        return None
+    if commit is None:
+        return None
+    runs = [run for run in workspace.store.find_runs().runs if run.git.commit == commit]
+    versions = [version for version in versions_of(workspace) if version.run.git.commit == commit]
+    return Commit(commit, runs, versions)
+
+
+def _no_run(workspace: Workspace, text: str) -> NotFound:
+    names = {run.name for run in workspace.store.find_runs().runs} | set(workspace.store.models())
+    close = _close(text, names)
+    return NotFound(f"no run matches {quoted(text)}", f"did you mean {close}?" if close else "mlcli ls")
+
+
+def _close(text: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    return ", ".join(escaped(name) for name in get_close_matches(text, list(names), n=3, cutoff=0.6))

@@ -1,0 +1,314 @@
+"""The registry: register a run's model under a name, move its versions between stages, tell their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .domain.model import ModelVersion
+from .domain.names import check_name, quoted, storable
+from .domain.ref import RunArtifact, parse_artifact
+from .domain.run import Run, RunStatus
+from .domain.source import Person
+from .domain.stage import Event, History, Holder, Stage
+from .errors import InvalidName, NotFound, Refused
+from .lookup import find_run, find_version, versions_of
+from .workspace import Workspace
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """A registration: the version, and whether it was made now or was there before (`--once`)."""
+
+    version: ModelVersion
+    made: bool
+
+
+class Promoted(Struct, frozen=True, kw_only=True):
+    """A transition: what moved from where to where, what it replaced, and whether it was made now."""
+
+    version: ModelVersion
+    from_stage: Stage
+    to_stage: Stage
+    archived: list[ModelVersion]
+    replaced: ModelVersion | None = None
+    made: bool
+
+
+class VersionState(Struct, frozen=True, kw_only=True):
+    """A version and where it stands."""
+
+    version: ModelVersion
+    stage: Stage
+
+
+class RegisteredModel(Struct, frozen=True, kw_only=True):
+    """A registered name with its versions, oldest first."""
+
+    name: str
+    versions: list[VersionState]
+
+    def in_stage(self, stage: Stage) -> list[VersionState]:
+        """The versions that stand in `stage`."""
+        return [state for state in self.versions if state.stage is stage]
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One line of a model's history: a registration or a transition."""
+
+    at: datetime
+    by: Person
+    version: int | None
+    action: str
+    from_stage: Stage | None = None
+    to_stage: Stage | None = None
+    archived: list[int] = []
+    commit: str | None = None
+    why: str = ""
+    digest: str = ""
+
+
+def register(
+    workspace: Workspace,
+    model: str,
+    run_text: str | None = None,
+    *,
+    artifact: str | None = None,
+    why: str = "",
+    once: bool = False,
+) -> Registered:
+    """Register an artifact of a run as the next version of `model`.
+
+    With no run the newest that has a model is taken; with one model in the run no artifact need be named. What is
+    registered already is not registered again: Refused, or with `once` that version.
+    """
+    check_name(model, "model")
+    workspace.require_store()
+    run, path = _run_and_path(workspace, run_text, artifact)
+    if run.status in {RunStatus.FAILED, RunStatus.KILLED}:
+        raise Refused(
+            f"run {run.id[:8]} {_ended(run)}: its model is not registered", "mlcli ls \"status = 'finished'\""
+        )
+    for file in run.files_of(path):
+        workspace.store.content_path(file)
+    version = ModelVersion(
+        model=model,
+        number=0,
+        path=path,
+        run=replace(run, process=None),
+        registered_at=workspace.now(),
+        registered_by=workspace.person(),
+        commit=workspace.head(),
+        why=storable(why),
+    )
+    with workspace.store.changing(model):
+        twin = _twin(workspace, version)
+        if twin is not None and not once:
+            raise Refused(
+                f"{twin.ref} is {quoted(path)} of run {run.id[:8]} already", "mlcli register --once … accepts that"
+            )
+        if twin is not None:
+            return Registered(version=twin, made=False)
+        _refuse_case_twin(workspace, model)
+        return Registered(version=workspace.store.add_version(version), made=True)
+
+
+def _ended(run: Run) -> str:
+    return "failed" if run.status is RunStatus.FAILED else "was killed"
+
+
+def _run_and_path(workspace: Workspace, run_text: str | None, artifact: str | None) -> tuple[Run, str]:
+    if run_text is None:
+        run = _newest_with_model(workspace)
+    else:
+        ref = parse_artifact(run_text)
+        if isinstance(ref, RunArtifact):
+            run_text, artifact = ref.run, artifact or ref.path
+        run = find_run(workspace, run_text)
+    return run, _artifact_path(run, artifact)
+
+
+def _newest_with_model(workspace: Workspace) -> Run:
+    for run in workspace.store.find_runs().runs:
+        if run.models and run.status in {RunStatus.FINISHED, RunStatus.RUNNING}:
+            return run
+    raise NotFound(
+        "no finished run has a model", "log one: mlcli.sklearn.log_model(model, 'model'), or name a run and file"
+    )
+
+
+def _artifact_path(run: Run, artifact: str | None) -> str:
+    if artifact is not None:
+        path = artifact.strip("/")
+        if not run.files_of(path):
+            there = ", ".join(quoted(file.path) for file in run.artifacts[:5]) or "none"
+            raise NotFound(
+                f"run {run.id[:8]} has no artifact {quoted(artifact)}; it has {there}", f"mlcli show {run.id[:8]}"
+            )
+        return path
+    if len(run.models) == 1:
+        return run.models[0].path
+    if run.models:
+        paths = ", ".join(model.path for model in run.models)
+        raise NotFound(
+            f"run {run.id[:8]} has {len(run.models)} models: {paths}", f"name one, as {run.id[:8]}:{run.models[0].path}"
+        )
+    if len(run.artifacts) == 1:
+        return run.artifacts[0].path
+    raise NotFound(
+        f"run {run.id[:8]} has no model", "log one with mlcli.sklearn.log_model, or name one of its files: RUN:FILE"
+    )
+
+
+def _twin(workspace: Workspace, version: ModelVersion) -> ModelVersion | None:
+    for number in workspace.store.version_numbers(version.model):
+        other = workspace.store.version(version.model, number)
+        same_files = {f.digest for f in other.files} == {f.digest for f in version.files}
+        if other.run.id == version.run.id and other.path == version.path and same_files:
+            return other
+    return None
+
+
+def _refuse_case_twin(workspace: Workspace, model: str) -> None:
+    for other in workspace.store.models():
+        if other != model and other.lower() == model.lower():
+            raise InvalidName(
+                f"{quoted(model)} and the model {quoted(other)} differ in case only, which not every system can keep",
+                f"mlcli register {other} …",
+            )
+
+
+def promote(
+    workspace: Workspace, version_text: str, stage_text: str, *, why: str = "", keep: bool = False, once: bool = False
+) -> Promoted:
+    """Move a version to a stage: one event is appended, and the version it replaces there is archived unless `keep`.
+
+    `None` and `Archived` take a version out of service. A version that stands there already is Refused, or accepted
+    with `once`.
+    """
+    stage = Stage.parse(stage_text)
+    store = workspace.store
+    version = find_version(workspace, version_text)
+    with store.changing(version.model):
+        history = store.history(version.model)
+        before = history.stage_of(version.digest)
+        if before is stage:
+            if not once:
+                raise Refused(f"{version.ref} is in {stage} already", "mlcli promote --once … accepts that")
+            return Promoted(version=version, from_stage=before, to_stage=stage, archived=[], made=False)
+        standing = _standing(workspace, version, history, stage)
+        event = store.add_event(
+            Event(
+                model=version.model,
+                version=version.digest,
+                from_stage=before,
+                to_stage=stage,
+                archived=[] if keep else [other.digest for other in standing],
+                parents=history.heads,
+                at=workspace.now(),
+                by=workspace.person(),
+                commit=workspace.head(),
+                why=storable(why),
+            )
+        )
+        _move_names(workspace, version, before, event)
+    return Promoted(
+        version=version,
+        from_stage=before,
+        to_stage=stage,
+        archived=[] if keep else standing,
+        replaced=standing[-1] if standing else None,
+        made=True,
+    )
+
+
+def _standing(workspace: Workspace, version: ModelVersion, history: History, stage: Stage) -> list[ModelVersion]:
+    """The versions that stand in an exclusive stage now; the one that holds its name comes last."""
+    if not stage.exclusive:
+        return []
+    store = workspace.store
+    versions = [store.version(version.model, number) for number in store.version_numbers(version.model)]
+    held = history.holders.get(stage, (None, ""))[0]
+    standing = [
+        other for other in versions if history.stage_of(other.digest) is stage and other.digest != version.digest
+    ]
+    return sorted(standing, key=lambda other: other.digest == held)
+
+
+def _move_names(workspace: Workspace, version: ModelVersion, before: Stage, event: Event) -> None:
+    store = workspace.store
+    if before.exclusive:
+        holder = store.holder(version.model, before)
+        if holder is not None and holder.version == version.digest:
+            store.set_holder(version.model, before, Holder(number=None, version=None, event=event.digest))
+    if event.to_stage.exclusive:
+        holder = Holder(number=version.number, version=version.digest, event=event.digest)
+        store.set_holder(version.model, event.to_stage, holder)
+
+
+def models(workspace: Workspace) -> list[RegisteredModel]:
+    """Every registered model with its versions and where they stand."""
+    workspace.require_store()
+    return [registered_model(workspace, name) for name in workspace.store.models()]
+
+
+def registered_model(workspace: Workspace, name: str) -> RegisteredModel:
+    """One registered model; NotFound where there is none of that name."""
+    find_version(workspace, f"{check_name(name, 'model')}@latest")
+    store = workspace.store
+    history = store.history(name)
+    versions = [store.version(name, number) for number in store.version_numbers(name)]
+    return RegisteredModel(
+        name=name, versions=[VersionState(version=v, stage=history.stage_of(v.digest)) for v in versions]
+    )
+
+
+def stage_of(workspace: Workspace, version: ModelVersion) -> Stage:
+    """Where a version stands now."""
+    return workspace.store.history(version.model).stage_of(version.digest)
+
+
+def versions_from(workspace: Workspace, run: Run) -> list[VersionState]:
+    """The versions that were registered from a run."""
+    found = [version for version in versions_of(workspace) if version.run.id == run.id]
+    return [VersionState(version=version, stage=stage_of(workspace, version)) for version in found]
+
+
+def history(workspace: Workspace, name: str) -> list[Entry]:
+    """A model's history, newest first: who registered and moved what, when, why, at which commit."""
+    model = registered_model(workspace, name)
+    numbers = {state.version.digest: state.version.number for state in model.versions}
+    entries = [_registration(state.version) for state in model.versions]
+    entries += [_transition(event, numbers) for event in workspace.store.history(name).events]
+    order = {id(entry): at for at, entry in enumerate(entries)}
+    return sorted(entries, key=lambda entry: (entry.at, order[id(entry)]), reverse=True)
+
+
+def _registration(version: ModelVersion) -> Entry:
+    return Entry(
+        at=version.registered_at,
+        by=version.registered_by,
+        version=version.number,
+        action="registered",
+        commit=version.commit,
+        why=version.why,
+        digest=version.digest,
+    )
+
+
+def _transition(event: Event, numbers: dict[str, int]) -> Entry:
+    archived: Sequence[int] = [numbers[digest] for digest in event.archived if digest in numbers]
+    return Entry(
+        at=event.at,
+        by=event.by,
+        version=numbers.get(event.version),
+        action="moved",
+        from_stage=event.from_stage,
+        to_stage=event.to_stage,
+        archived=list(archived),
+        commit=event.commit,
+        why=event.why,
+        digest=event.digest,
+    )

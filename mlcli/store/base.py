@@ -1,0 +1,110 @@
+"""What the rest of the house asks of a store, in the domain's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from ..domain.model import ModelVersion
+from ..domain.query import Filter
+from ..domain.run import Artifact, MetricPoint, Run
+from ..domain.stage import Event, History, Holder, Stage
+from ..errors import MlcliError
+
+
+class FoundRuns(Struct, frozen=True):
+    """The runs that match, newest first, and what could not be read on the way."""
+
+    runs: list[Run]
+    problems: list[MlcliError] = []
+
+
+class Store(Protocol):
+    """Runs with what was logged to them, artifacts by digest, and the registry.
+
+    Reading raises NotFound for what is not there and Corrupt for what cannot be trusted; writing raises WriteFailed
+    and leaves the store as it was.
+    """
+
+    root: str
+
+    def add_run(self, run: Run) -> None:
+        """Keep a new run."""
+
+    def run(self, run_id: str) -> Run:
+        """The run of that whole id, as it stands now."""
+
+    def run_ids(self, prefix: str = "") -> list[str]:
+        """The ids that begin with `prefix`."""
+
+    def find_runs(self, filter_: Filter | None = None) -> FoundRuns:
+        """The runs that the filter lets through, newest first."""
+
+    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
+        """Replace a run by what `change` makes of it; no other writer comes between."""
+
+    def remove_run(self, run_id: str) -> None:
+        """Move a run with its files to the trash."""
+
+    def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        """Append to a run's metrics; in the kernel's hands when this returns."""
+
+    def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
+        """A run's metric history in the order it was logged."""
+
+    def settle_points(self, run_id: str) -> None:
+        """Make a run's metric history durable."""
+
+    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
+        """A descriptor to append the run's output to and read it from."""
+
+    def put(self, source: str, path: str) -> list[Artifact]:
+        """Keep a file's or directory's content; `path` is what it will be called below a run's artifacts."""
+
+    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Let kept content be reached from the run's artifacts directory."""
+
+    def artifacts_directory(self, run_id: str) -> str:
+        """Where a run's artifacts lie."""
+
+    def content_path(self, artifact: Artifact) -> str:
+        """Where the content of an artifact lies, verified against its digest; Missing or Corrupt otherwise."""
+
+    def has_content(self, artifact: Artifact) -> bool:
+        """Whether the content of an artifact is here, unread."""
+
+    def digest_of(self, path: str) -> str:
+        """The digest that a file or directory outside the store has, or would have as an artifact."""
+
+    def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
+        """One digest for the artifact at `path` that consists of these files."""
+
+    def models(self) -> list[str]:
+        """The registered names, sorted."""
+
+    def version_numbers(self, model: str) -> list[int]:
+        """A model's version numbers, rising."""
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        """One version."""
+
+    def add_version(self, version: ModelVersion) -> ModelVersion:
+        """Register under the next free number, handed out once."""
+
+    def history(self, model: str) -> History:
+        """A model's events, added up."""
+
+    def add_event(self, event: Event) -> Event:
+        """Append to a model's history; named by its digest."""
+
+    def holder(self, model: str, stage: Stage) -> Holder | None:
+        """What the stage's name says; None where no version ever held it."""
+
+    def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
+        """Move the stage's name."""
+
+    def changing(self, model: str) -> AbstractContextManager[None]:
+        """Keep other writers of this model's history out."""

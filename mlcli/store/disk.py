@@ -1,0 +1,300 @@
+"""The store on disk: documents through TinyDB, metrics as lines, content by digest, all by one hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from msgspec.structs import replace
+from tinydb.table import Document as TinyDocument
+
+from ..domain.model import ModelVersion
+from ..domain.names import quoted
+from ..domain.query import Filter
+from ..domain.run import Artifact, MetricPoint, Run, RunStatus, summarised
+from ..domain.source import Process
+from ..domain.stage import Event, History, Holder, Stage, fold
+from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
+from . import layout, objects, schema
+from .base import FoundRuns
+from .documents import DocumentDB, DocumentDir, DocumentFiles, DocumentStorage, DocumentTable, compiled
+from .files import Files
+
+
+class _Sealed:
+    """Documents of one kind, as schema.py seals and opens them."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def encode(self, document: schema.Document) -> bytes:
+        return schema.encode(schema.sealed(self.kind, document))
+
+    def decode(self, data: bytes, where: str) -> schema.Document:
+        return schema.decode(data, self.kind, where)
+
+
+class _Table(DocumentTable):
+    document_id_class = str  # type: ignore[assignment]  # TinyDB counts its documents; ours have names
+
+
+class _Database(DocumentDB):
+    table_class = _Table
+
+
+def _nobody_vanishes(process: Process) -> bool:
+    return True
+
+
+class DiskStore:
+    """The store in a directory. `registry` may be given to read models from elsewhere, as git's index."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        sync: bool = True,
+        is_alive: Callable[[Process], bool] = _nobody_vanishes,
+        registry: DocumentFiles | None = None,
+    ) -> None:
+        self.root = root
+        self.files = Files(root, sync=sync)
+        self._is_alive = is_alive
+        self._registry: DocumentFiles = registry or self.files
+        self._directories: dict[str, DocumentDir] = {}
+        self._database = _Database(self._directory, self._table_names)
+
+    # Opening
+
+    def is_made(self) -> bool:
+        """Whether there is a store here; BadStore or NewerFormat where something else stands in its place."""
+        if not os.path.lexists(self.root):
+            return False
+        if os.path.islink(self.root):
+            raise BadStore(f"{self.root} is a symbolic link, and mlcli follows no link into a store")
+        if not os.path.isdir(self.root):
+            raise BadStore(f"{self.root} is a file, not a store", "move it away, then run the command again")
+        try:
+            data = self.files.read(layout.STORE)
+        except FileNotFoundError:
+            if self.files.names(layout.RUNS) or self.files.names(layout.MODELS):
+                raise BadStore(f"{self.root} holds runs or models but no store.json", "mlcli init") from None
+            return False
+        schema.decode(data, "store", ".mlruns/store.json")
+        return True
+
+    def make(self) -> None:
+        """Make the store where there is none; two that do so at once make one."""
+        self.files.make_directory("")
+        self.files.create(layout.GITIGNORE, layout.GITIGNORE_TEXT.encode())
+        self.files.create(layout.STORE, schema.encode(schema.sealed("store", {})))
+
+    # Runs
+
+    def add_run(self, run: Run) -> None:
+        self._runs.insert(TinyDocument(schema.run_fields(run), run.id))
+
+    def run(self, run_id: str) -> Run:
+        document = self._runs.get(doc_id=run_id)
+        if document is None:
+            raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+        return schema.run_from(dict(document), self._where_run(run_id))
+
+    def run_ids(self, prefix: str = "") -> list[str]:
+        return self._runs.directory.keys_from(prefix)
+
+    def find_runs(self, filter_: Filter | None = None) -> FoundRuns:
+        runs, problems = [], self._runs.directory.problems
+        problems.clear()
+        documents = self._runs.search(compiled(filter_)) if filter_ else self._runs.all()
+        for document in documents:
+            try:
+                runs.append(schema.run_from(dict(document), self._where_run(str(document.doc_id))))
+            except MlcliError as problem:
+                problems.append(problem)
+        runs.sort(key=lambda run: (run.started_at, run.id), reverse=True)
+        return FoundRuns(runs, list(problems))
+
+    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
+        where = self._where_run(run_id)
+        after: list[Run] = []
+
+        def changed(document: schema.Document) -> None:
+            before = schema.run_from(dict(document), where)
+            after.append(change(before))
+            merged = schema.changed(dict(document), before, after[0])
+            document.clear()
+            document.update(merged)
+
+        with self.files.lock(f"run-{run_id}"):
+            self._runs.directory.presented = None
+            try:
+                self._runs.update(changed, doc_ids=[run_id])  # type: ignore[list-item, arg-type]
+            except KeyError:
+                raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls") from None
+            finally:
+                self._runs.directory.presented = self._as_it_stands
+        return after[0]
+
+    def remove_run(self, run_id: str) -> None:
+        with self.files.lock(f"run-{run_id}"):
+            if not self._runs.contains(doc_id=run_id):  # type: ignore[arg-type]
+                raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+            self._runs.remove(doc_ids=[run_id])  # type: ignore[list-item]
+            self.files.move(layout.run_directory(run_id), f"{layout.TRASH}/{layout.RUNS}/{run_id}")
+
+    # What is logged
+
+    def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        self.files.append(layout.metrics(run_id), b"".join(map(schema.metric_line, points)))
+
+    def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
+        try:
+            found, _ = schema.metric_points(self.files.read(layout.metrics(run_id)))
+        except FileNotFoundError:
+            return []
+        return [point for point in found if metric is None or point.metric == metric]
+
+    def settle_points(self, run_id: str) -> None:
+        self.files.settle(layout.metrics(run_id))
+
+    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
+        return self.files.log_descriptor(f"{layout.run_directory(run_id)}/{name}")
+
+    # Artifacts
+
+    def put(self, source: str, path: str) -> list[Artifact]:
+        return [objects.put(self.files, file, below) for file, below in objects.gathered(source, path)]
+
+    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
+        below = layout.artifacts(run_id)
+        taken = {name.lower(): name for name in self._files_below(below)}
+        for artifact in artifacts:
+            other = taken.setdefault(artifact.path.lower(), artifact.path)
+            if other != artifact.path:
+                raise InvalidName(f"{quoted(artifact.path)} and {quoted(other)} differ in case only")
+        for artifact in artifacts:
+            self.files.link(layout.object_path(artifact.digest), f"{below}/{artifact.path}")
+
+    def artifacts_directory(self, run_id: str) -> str:
+        return self.files.path(layout.artifacts(run_id))
+
+    def content_path(self, artifact: Artifact) -> str:
+        return objects.verify(self.files, artifact)
+
+    def has_content(self, artifact: Artifact) -> bool:
+        return self.files.exists(layout.object_path(artifact.digest))
+
+    def digest_of(self, path: str) -> str:
+        return objects.content_digest(path)
+
+    def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
+        return objects.manifest_digest(list(artifacts), path)
+
+    # Registry
+
+    def models(self) -> list[str]:
+        names = self._registry.names(layout.MODELS)
+        return sorted(name for name in names if not name.startswith(".") and self.version_numbers(name))
+
+    def version_numbers(self, model: str) -> list[int]:
+        names = self._registry.names(layout.versions(model))
+        return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        where = f".mlruns/{layout.versions(model)}/{number}.json"
+        try:
+            document = self._directory(layout.versions(model))[str(number)]
+        except KeyError:
+            raise NotFound(f"{model} has no version {number}", f"mlcli history {model}") from None
+        version = schema.version_from(document, number, where)
+        if version.model != model:
+            raise Corrupt(f"{where} is a version of {quoted(version.model)}", "mlcli doctor")
+        return version
+
+    def add_version(self, version: ModelVersion) -> ModelVersion:
+        table, trashed = (
+            self._directory(layout.versions(version.model)),
+            f"{layout.TRASH}/{layout.versions(version.model)}",
+        )
+        used = [*self.version_numbers(version.model), *self._numbers_in(trashed)]
+        number = max(used, default=0) + 1
+        while not table.create(str(number), schema.version_fields(version)):
+            number += 1
+        return self.version(version.model, number)
+
+    def history(self, model: str) -> History:
+        table = self._directory(layout.events(model))
+        events = []
+        for key in table:
+            event = schema.event_from(table[key], f".mlruns/{table.name(key)}")
+            if event.digest != f"sha256:{key}":
+                raise Corrupt(f".mlruns/{table.name(key)} does not carry the digest of its name", "mlcli doctor")
+            events.append(event)
+        return fold(events)
+
+    def add_event(self, event: Event) -> Event:
+        document = schema.sealed("event", schema.event_fields(event))
+        self._directory(layout.events(event.model)).create(document["digest"].partition(":")[2], document)
+        return replace(event, digest=document["digest"])
+
+    def holder(self, model: str, stage: Stage) -> Holder | None:
+        table = self._directory(layout.stages(model))
+        document = table.get(stage.value)
+        return schema.holder_from(document, f".mlruns/{table.name(stage.value)}") if document else None
+
+    def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
+        self._directory(layout.stages(model))[stage.value] = schema.holder_fields(holder)
+
+    def changing(self, model: str) -> AbstractContextManager[None]:
+        return self.files.lock(f"model-{model}")
+
+    # Tables
+
+    @property
+    def _runs(self) -> DocumentTable:
+        return self._database.table(layout.RUNS)
+
+    def _table_names(self) -> list[str]:
+        return [layout.RUNS, *(table(model) for model in self.models() for table in _MODEL_TABLES)]
+
+    def _directory(self, name: str) -> DocumentDir:
+        if name not in self._directories:
+            if name == layout.RUNS:
+                made = DocumentDir(self.files, name, _Sealed("run"), shard=2)
+                made.presented = self._as_it_stands
+            else:
+                kind = {"versions": "version", "events": "event", "stages": "stage"}[name.rpartition("/")[2]]
+                made = DocumentDir(self._registry, name, _Sealed(kind))
+            self._directories[name] = made
+        return self._directories[name]
+
+    def _as_it_stands(self, document: schema.Document) -> schema.Document:
+        """A running run's document with its metrics so far, told as killed where its process is gone."""
+        if document.get("status") != RunStatus.RUNNING.value:
+            return document
+        run = schema.run_from(document, self._where_run(str(document.get("id"))))
+        metrics = schema.metric_fields(summarised(run.metrics, self.points(run.id)))
+        document = {**document, "metrics": metrics}
+        if run.process and not self._is_alive(run.process):
+            document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}
+        return document
+
+    def _where_run(self, run_id: str) -> str:
+        return f".mlruns/{layout.run_shard(run_id)}/{run_id}.json"
+
+    def _numbers_in(self, directory: str) -> list[int]:
+        names = self._registry.names(directory)
+        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
+
+    def _files_below(self, directory: str) -> list[str]:
+        top = self.files.path(directory)
+        return [
+            os.path.relpath(os.path.join(where, name), top).replace(os.sep, "/")
+            for where, _, names in os.walk(top)
+            for name in names
+        ]
+
+
+_MODEL_TABLES = (layout.versions, layout.events, layout.stages)

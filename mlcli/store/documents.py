@@ -1,0 +1,305 @@
+"""TinyDB over a directory of JSON documents, one file each: its tables, its operations, its queries.
+
+The only module that knows TinyDB. A document is read when it is asked for and written only when it changed, whole or
+not at all, so that readers need no lock and writers of different documents never meet. TinyDB's own storage rewrites
+one file with everything in it, in place, and its query cache does not see another process: both are replaced here.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, MutableMapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from tinydb import Query, TinyDB
+from tinydb.queries import QueryInstance
+from tinydb.storages import Storage
+from tinydb.table import Table
+
+from ..domain.query import Both, Compare, Either, Filter, Negated
+from ..errors import Corrupt, MlcliError
+from .schema import Document
+
+
+class DocumentFiles(Protocol):
+    """What a table of documents needs of the files below it."""
+
+    def read(self, name: str) -> bytes: ...
+    def names(self, directory: str) -> list[str]: ...
+    def exists(self, name: str) -> bool: ...
+    def create(self, name: str, data: bytes) -> bool: ...
+    def replace(self, name: str, data: bytes) -> None: ...
+    def move(self, name: str, target: str) -> bool: ...
+
+
+class Codec(Protocol):
+    """A document to bytes and back."""
+
+    def encode(self, document: Document) -> bytes: ...
+    def decode(self, data: bytes, where: str) -> Document: ...
+
+
+class DocumentDir(MutableMapping[str, Document]):
+    """A lazy {id: document} over one directory. `shard` is how many leading digits of the id name a sub-directory."""
+
+    def __init__(self, files: DocumentFiles, directory: str, codec: Codec, *, shard: int = 0, trash: str = "") -> None:
+        self.files, self.directory, self.codec, self.shard, self.trash = files, directory, codec, shard, trash
+        self.presented: Callable[[Document], Document] | None = None
+        self.problems: list[MlcliError] = []
+
+    def name(self, key: str) -> str:
+        """Where the document lies."""
+        below = f"{key[: self.shard]}/{key}" if self.shard else key
+        return f"{self.directory}/{below}.json"
+
+    def __getitem__(self, key: str) -> Document:
+        name = self.name(key)
+        try:
+            data = self.files.read(name)
+        except (FileNotFoundError, NotADirectoryError):
+            raise KeyError(key) from None
+        except OSError as error:
+            raise Corrupt(f".mlruns/{name} cannot be read: {error.strerror}", "mlcli doctor") from None
+        document = self.codec.decode(data, f".mlruns/{name}")
+        return self.presented(document) if self.presented else document
+
+    def __setitem__(self, key: str, document: Document) -> None:
+        self.files.replace(self.name(key), self.codec.encode(document))
+
+    def create(self, key: str, document: Document) -> bool:
+        """Add a document; False where the id is taken."""
+        return self.files.create(self.name(key), self.codec.encode(document))
+
+    def __delitem__(self, key: str) -> None:
+        if not self.files.move(self.name(key), f"{self.trash or 'trash'}/{self.directory}/{key}.json"):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.files.exists(self.name(key))
+
+    def keys_from(self, prefix: str) -> list[str]:
+        """The ids that begin with `prefix`, sorted; only the shards that can hold them are listed."""
+        if not self.shard:
+            shards = [""]
+        elif len(prefix) >= self.shard:
+            shards = [prefix[: self.shard]]
+        else:
+            listed = self.files.names(self.directory)
+            shards = [name for name in listed if len(name) == self.shard and name.startswith(prefix)]
+        names = (name for shard in shards for name in self.files.names(f"{self.directory}/{shard}".rstrip("/")))
+        keys = [name[:-5] for name in names if name.endswith(".json") and name.startswith(prefix)]
+        return sorted(keys, key=lambda key: (len(key), key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys_from(""))
+
+    def __len__(self) -> int:
+        return len(self.keys_from(""))
+
+    def items(self) -> Any:
+        """Each id with its document; one that cannot be read is put among `problems` and hides no other."""
+        for key in self:
+            try:
+                yield key, self[key]
+            except KeyError:
+                continue  # removed since the directory was listed
+            except MlcliError as problem:
+                self.problems.append(problem)
+
+
+class DocumentStorage(Storage):
+    """What TinyDB holds on to: which tables there are. Documents go through the tables."""
+
+    def __init__(self, table: Callable[[str], DocumentDir], names: Callable[[], list[str]]) -> None:
+        self.table, self.names = table, names
+
+    def read(self) -> dict[str, Any] | None:
+        """Every table as a lazy mapping."""
+        return {name: self.table(name) for name in self.names()} or None
+
+    def write(self, data: dict[str, Any]) -> None:
+        """Called by TinyDB only to drop tables: their documents go to the trash."""
+        for gone in set(self.names()) - data.keys():
+            table = self.table(gone)
+            for key in list(table):
+                del table[key]
+
+
+class _Edit(MutableMapping[Any, Any]):
+    """What an updater sees: reads through to the documents and remembers what it changed."""
+
+    def __init__(self, base: DocumentDir, to_id: Callable[[str], Any]) -> None:
+        self.base, self.to_id = base, to_id
+        self.seen: dict[Any, Any] = {}
+        self.before: dict[Any, bytes] = {}
+        self.gone: set[Any] = set()
+
+    def __getitem__(self, key: Any) -> Any:
+        if key in self.gone:
+            raise KeyError(key)
+        if key not in self.seen:
+            self.seen[key] = self.base[str(key)]
+            self.before[key] = self.base.codec.encode(self.seen[key])
+        return self.seen[key]
+
+    def __setitem__(self, key: Any, document: Any) -> None:
+        self.seen[key] = document
+        self.gone.discard(key)
+
+    def __delitem__(self, key: Any) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self.seen.pop(key, None)
+        self.gone.add(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key not in self.gone and (key in self.seen or str(key) in self.base)
+
+    def __iter__(self) -> Iterator[Any]:
+        old = [self.to_id(key) for key in self.base]
+        yield from (key for key in old if key not in self.gone)
+        yield from (key for key in self.seen if key not in old)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """Remove every document."""
+        for key in list(self):
+            del self[key]
+
+
+class DocumentTable(Table):
+    """A TinyDB table whose documents are files: reads one file a document, writes only those that changed."""
+
+    default_query_cache_capacity = 0  # another process may write at any time
+
+    def __init__(self, storage: Storage, name: str, cache_size: int = 0, persist_empty: bool = False) -> None:
+        super().__init__(storage, name, cache_size=0, persist_empty=persist_empty)
+
+    @property
+    def directory(self) -> DocumentDir:
+        """The documents themselves."""
+        storage = self._storage
+        if not isinstance(storage, DocumentStorage):
+            raise TypeError("a DocumentTable needs a DocumentStorage")
+        return storage.table(self.name)
+
+    def _read_table(self) -> Any:
+        return self.directory
+
+    def _update_table(self, updater: Callable[[Any], None]) -> None:
+        base = self.directory
+        edit = _Edit(base, self.document_id_class)
+        updater(edit)
+        for key in edit.gone:
+            if str(key) in base:
+                del base[str(key)]
+        for key, document in edit.seen.items():
+            if key not in edit.before and str(key) not in base:
+                if not base.create(str(key), document):
+                    raise ValueError(f"Document with ID {key} already exists")
+            elif edit.before.get(key) != base.codec.encode(document):
+                base[str(key)] = document
+        self.clear_cache()
+
+
+class DocumentDB(TinyDB):
+    """TinyDB whose tables are directories of documents."""
+
+    table_class = DocumentTable
+    default_storage_class = DocumentStorage
+
+
+# The filter of runs as a TinyDB query
+
+_PATHS = {
+    "id": ("id",), "name": ("name",), "status": ("status",), "experiment": ("experiment",), "started": ("started_at",),
+    "ended": ("ended_at",), "note": ("note",), "exit_code": ("exit_code",), "parent": ("parent_id",),
+}  # fmt: skip
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}  # fmt: skip
+_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def compiled(filter_: Filter) -> QueryInstance:
+    """The TinyDB query over run documents that `filter_` says. It never raises for what a document holds."""
+    if isinstance(filter_, Both):
+        return compiled(filter_.left) & compiled(filter_.right)
+    if isinstance(filter_, Either):
+        return compiled(filter_.left) | compiled(filter_.right)
+    if isinstance(filter_, Negated):
+        return ~compiled(filter_.inner)
+    return _comparison(filter_)
+
+
+def _comparison(compare: Compare) -> QueryInstance:
+    field = compare.field
+    value = Query().map(lambda document: _value(document, field))
+    if compare.op == "isnull":
+        return value.test(lambda found: found is None)
+    return value.test(_matcher(compare.op, compare.value, any_case=field[0] == "status", spelled=field[0] == "params"))
+
+
+def _value(document: Any, field: tuple[str, ...]) -> Any:
+    """What a run document says of `field`; None where it says nothing."""
+    try:
+        if field[0] == "metrics":
+            value = document["metrics"][field[1]]["last"]
+            return _NUMBERS.get(value, value)
+        if field[0] == "params":
+            return document["params"][field[1]]["value"]
+        if field[0] in {"tags", "git"}:
+            return document[field[0]][field[1]]
+        if field[0] in {"started", "ended"}:
+            return datetime.fromisoformat(document[_PATHS[field[0]][0]].replace("Z", "+00:00"))
+        return _ATTRIBUTES[field[0]](document) if field[0] in _ATTRIBUTES else document[_PATHS[field[0]][0]]
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+        return None
+
+
+def _seconds(document: Any) -> float:
+    begun, ended = (datetime.fromisoformat(document[key].replace("Z", "+00:00")) for key in ("started_at", "ended_at"))
+    return (ended - begun).total_seconds()
+
+
+_ATTRIBUTES: dict[str, Callable[[Any], Any]] = {
+    "user": lambda document: document["user"]["name"] or document["user"]["email"],
+    "command": lambda document: " ".join(document["command"]["argv"]),
+    "model": lambda document: document["models"][0]["python_class"],
+    "seconds": _seconds,
+}
+
+
+def _matcher(op: str, wanted: Any, *, any_case: bool, spelled: bool) -> Callable[[Any], bool]:
+    if op in {"like", "ilike"}:
+        flags = re.S | (re.I if op == "ilike" or any_case else 0)
+        pattern = re.compile("".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in wanted), flags)
+        return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+    if op == "in":
+        each = [_matcher("=", one, any_case=any_case, spelled=spelled) for one in wanted]
+        return lambda value: any(matches(value) for matches in each)
+    compare = _OPERATORS[op]
+    if any_case and isinstance(wanted, str):
+        wanted = wanted.lower()
+
+    def matches(value: Any) -> bool:
+        if any_case and isinstance(value, str):
+            value = value.lower()
+        if spelled and isinstance(wanted, str) and isinstance(value, bool | int | float):
+            value = msgspec.json.encode(value).decode()  # MLflow keeps text only: params.depth = "5" finds 5
+        return _comparable(value, wanted) and bool(compare(value, wanted))
+
+    return matches
+
+
+def _comparable(value: Any, wanted: Any) -> bool:
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return isinstance(value, bool) and isinstance(wanted, bool)
+    if isinstance(wanted, int | float):
+        return isinstance(value, int | float)
+    return value is not None and type(value) is type(wanted)

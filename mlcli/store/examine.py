@@ -1,0 +1,177 @@
+"""Read everything in a store and tell what is missing, altered, half or foreign."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from ..domain.run import Artifact, Run, RunStatus
+from ..errors import MlcliError
+from . import layout, objects, schema
+from .disk import DiskStore
+
+_OBJECT = re.compile(r"[0-9a-f]{64}")
+_RUN = re.compile(r"[0-9a-f]{32}")
+_TOP = {
+    layout.STORE, layout.GITIGNORE, layout.RUNS, layout.MODELS, layout.OBJECTS, layout.TRASH, layout.CACHE,
+}  # fmt: skip
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """Something that is not as it should be: a stable code, where, what, and whether it can be mended without guessing."""
+
+    code: str
+    where: str
+    message: str
+    mendable: bool = False
+    serious: bool = True
+
+
+def problems(store: DiskStore) -> Iterator[Problem]:
+    """Every problem of the store; reads all documents, metrics and objects."""
+    yield from _top(store)
+    yield from _runs(store)
+    yield from _models(store)
+    yield from _objects(store)
+    yield from _temporaries(store)
+
+
+def _top(store: DiskStore) -> Iterator[Problem]:
+    for name in (layout.STORE, layout.GITIGNORE):
+        if not store.files.exists(name):
+            yield Problem(code="file-missing", where=name, message="it is missing", mendable=True)
+    for name in sorted(store.files.names("")):
+        if name not in _TOP:
+            yield Problem(code="foreign", where=name, message="mlcli did not put it there", serious=False)
+        elif os.path.islink(store.files.path(name)):
+            yield Problem(code="link", where=name, message="it is a symbolic link, which mlcli does not follow")
+
+
+def _runs(store: DiskStore) -> Iterator[Problem]:
+    shards = sorted(store.files.names(layout.RUNS))
+    for shard in shards:
+        if not re.fullmatch(r"[0-9a-f]{2}", shard):
+            yield _foreign(f"{layout.RUNS}/{shard}")
+            continue
+        names = set(store.files.names(f"{layout.RUNS}/{shard}"))
+        for name in sorted(names):
+            where = f"{layout.RUNS}/{shard}/{name}"
+            run_id = name.removesuffix(".json")
+            if not _RUN.fullmatch(run_id) or run_id[:2] != shard:
+                yield _foreign(where)
+            elif name == run_id:
+                if f"{name}.json" not in names:
+                    yield Problem(
+                        code="run-missing",
+                        where=f"{where}.json",
+                        message="a run's files are here and its document is not",
+                    )
+            else:
+                yield from _run(store, run_id, where)
+
+
+def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
+    try:
+        run = store.run(run_id)
+        raw = schema.decode(store.files.read(where), "run", f".mlruns/{where}")
+    except MlcliError as error:
+        yield Problem(code=error.code, where=where, message=error.message)
+        return
+    except OSError as error:
+        yield Problem(code="unreadable", where=where, message=str(error.strerror))
+        return
+    if run.id != run_id:
+        yield Problem(code="misplaced", where=where, message=f"it is the document of run {run.id[:8]}")
+    if run.status is RunStatus.KILLED and raw["status"] == RunStatus.RUNNING.value:
+        yield Problem(
+            code="run-vanished", where=where, message="its process is gone and its end was not recorded", mendable=True
+        )
+    yield from _metrics(store, run)
+    for artifact in run.artifacts:
+        yield from _artifact(store, run, artifact)
+
+
+def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
+    where = layout.metrics(run.id)
+    try:
+        points, damaged = schema.metric_points(store.files.read(where))
+    except FileNotFoundError:
+        points, damaged = [], []
+    if damaged:
+        lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
+        yield Problem(
+            code="metrics-damaged", where=where, message=f"lines that cannot be trusted: {lines}; they are passed over"
+        )
+    counted = sum(metric.count for metric in run.metrics.values())
+    if run.ended_at is not None and counted != len(points) and not damaged:
+        message = f"the run counts {counted} points and {len(points)} are here"
+        yield Problem(code="metrics-differ", where=where, message=message, mendable=len(points) > counted)
+
+
+def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Problem]:
+    name = layout.object_path(artifact.digest)
+    if not store.files.exists(name):
+        message = f"the content of {artifact.path} of run {run.id[:8]} is missing"
+        yield Problem(code="object-missing", where=name, message=message)
+        return
+    where = f"{layout.artifacts(run.id)}/{artifact.path}"
+    path = store.files.path(where)
+    if not os.path.lexists(path):
+        yield Problem(
+            code="artifact-unlinked", where=where, message="it is missing; its content is kept", mendable=True
+        )
+    elif not os.path.samefile(path, store.files.path(name)) and objects.digest_of_file(path) != artifact.digest:
+        yield Problem(
+            code="artifact-altered", where=where, message="it was altered; its content is kept", mendable=True
+        )
+
+
+def _models(store: DiskStore) -> Iterator[Problem]:
+    for model in sorted(store.files.names(layout.MODELS)):
+        if model.startswith("."):
+            continue
+        for number in store.version_numbers(model):
+            try:
+                store.version(model, number)
+            except MlcliError as error:
+                yield Problem(code=error.code, where=f"{layout.versions(model)}/{number}.json", message=error.message)
+        try:
+            store.history(model)
+        except MlcliError as error:
+            yield Problem(code=error.code, where=layout.events(model), message=error.message)
+        for kind in store.files.names(f"{layout.MODELS}/{model}"):
+            if kind not in {"versions", "events", "stages", "aliases"}:
+                yield _foreign(f"{layout.MODELS}/{model}/{kind}")
+
+
+def _objects(store: DiskStore) -> Iterator[Problem]:
+    for shard in sorted(store.files.names(layout.OBJECTS)):
+        for name in sorted(store.files.names(f"{layout.OBJECTS}/{shard}")):
+            where = f"{layout.OBJECTS}/{shard}/{name}"
+            if not _OBJECT.fullmatch(name) or name[:2] != shard:
+                yield _foreign(where)
+                continue
+            try:
+                altered = objects.digest_of_file(store.files.path(where)) != f"sha256:{name}"
+            except MlcliError as error:
+                yield Problem(code="unreadable", where=where, message=error.message)
+                continue
+            if altered:
+                yield Problem(code="object-altered", where=where, message="it does not match its digest")
+
+
+def _temporaries(store: DiskStore) -> Iterator[Problem]:
+    for name in sorted(store.files.names(layout.TEMPORARY)):
+        pid = name.partition("-")[0]
+        if not pid.isdecimal() or not os.path.exists(f"/proc/{pid}"):
+            where = f"{layout.TEMPORARY}/{name}"
+            yield Problem(
+                code="leftover", where=where, message="a process died while it wrote", mendable=True, serious=False
+            )
+
+
+def _foreign(where: str) -> Problem:
+    return Problem(code="foreign", where=where, message="mlcli did not put it there", serious=False)

@@ -1,0 +1,399 @@
+"""The only hand that writes under `.mlruns/`: whole files or none, durable before it answers.
+
+Nothing is changed in place. A file is created if absent (temporary file, fsync, link), replaced (temporary file, fsync,
+rename) or appended to by one write under a lock; then its directory is synced, and the parent of each directory made.
+Readers take no lock and need no writable directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import BadStore, Corrupt, Locked, WriteFailed
+from . import layout
+
+MAX_DOCUMENT = 64 * 2**20
+LOCK_SECONDS = 10.0
+_SYNC_METRICS_SECONDS = 1.0
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+_NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
+_SAID = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would pass a size limit",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EIO: "the disk reports an error",
+    errno.EMFILE: "too many files are open",
+    errno.ELOOP: "it is a symbolic link",
+    errno.ENOTDIR: "a part of the path is not a directory",
+    errno.EISDIR: "it is a directory",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+_HINTS = {
+    errno.ENOSPC: "free some space and run the command again; the store is as it was",
+    errno.EDQUOT: "free some space and run the command again; the store is as it was",
+    errno.EROFS: "reading commands still work; to write, make the directory writable",
+    errno.EACCES: "reading commands still work; to write, make the directory writable",
+    errno.ELOOP: "mlcli follows no link inside a store: mlcli doctor",
+}
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, in words."""
+    return _SAID.get(error.errno or 0, error.strerror or str(error))
+
+
+class Files:
+    """Files below one root, named by paths relative to it with '/' between their parts."""
+
+    def __init__(self, root: str, *, sync: bool = True) -> None:
+        self.root = root
+        self.sync = sync
+        self._synced: dict[str, float] = {}
+
+    # Reading
+
+    def path(self, name: str) -> str:
+        """Where `name` lies."""
+        return f"{self.root}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
+        try:
+            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise Corrupt(f".mlruns/{name} is a symbolic link", "mlcli doctor") from None
+            raise
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise Corrupt(f".mlruns/{name} is not a file", "mlcli doctor")
+            if found.st_size > MAX_DOCUMENT:
+                raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
+            parts = []
+            while part := os.read(descriptor, max(found.st_size + 1, 4096)):
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            os.close(descriptor)
+
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory, unsorted; none where it does not exist."""
+        try:
+            return os.listdir(self.path(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def exists(self, name: str) -> bool:
+        """Whether something lies there, a broken link too."""
+        return os.path.lexists(self.path(name))
+
+    # Writing
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a new file there, whole; False where the name is taken."""
+        with self.writing(name):
+            temporary = self._temporary(data)
+            return self._publish(temporary, name)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a file there, whole, in place of the one that was."""
+        with self.writing(name):
+            self._make_directory(os.path.dirname(name))
+            temporary = self._temporary(data)
+            try:
+                os.replace(temporary, self.path(name))
+            except BaseException:
+                _unlink(temporary)
+                raise
+            self._sync_directory(os.path.dirname(name))
+
+    def append(self, name: str, lines: bytes) -> None:
+        """Add whole lines by one write; a tail torn by a crash is ended first, so that it costs no other line."""
+        with self.writing(name):
+            descriptor = self._append_descriptor(name)
+            try:
+                _flock(descriptor, name)
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    lines = b"\n" + lines
+                try:
+                    written = os.write(descriptor, lines)
+                    if written != len(lines):
+                        raise OSError(errno.ENOSPC, "short write")
+                except OSError:
+                    os.ftruncate(descriptor, size)
+                    raise
+                now = time.monotonic()
+                if now - self._synced.get(name, 0.0) >= _SYNC_METRICS_SECONDS:
+                    self._sync(descriptor)
+                    self._synced[name] = now
+            finally:
+                os.close(descriptor)
+
+    def settle(self, name: str) -> None:
+        """Make what was appended to `name` durable; nothing where there is no such file."""
+        if not self.sync or not self.exists(name):
+            return
+        with self.writing(name):
+            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def log_descriptor(self, name: str) -> int:
+        """A descriptor to append to and read from, for a command's output; the caller closes it."""
+        with self.writing(name):
+            return self._append_descriptor(name)
+
+    def adopt(self, temporary: str, name: str) -> bool:
+        """Give a finished temporary file of this store its name; False where the name is taken."""
+        with self.writing(name):
+            return self._publish(temporary, name)
+
+    def link(self, source: str, name: str) -> None:
+        """Let `name` reach the content of `source`: a hard link, or a copy where the file system has none."""
+        with self.writing(name):
+            self._make_directory(os.path.dirname(name))
+            temporary = self.temporary_path()
+            try:
+                os.link(self.path(source), temporary, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._copy(source, temporary)
+            try:
+                os.replace(temporary, self.path(name))
+            finally:
+                _unlink(temporary)  # rename of two links to one file does nothing: the temporary name stays
+            self._sync_directory(os.path.dirname(name))
+
+    def move(self, name: str, target: str) -> bool:
+        """Rename a file or directory; False where it is not there."""
+        with self.writing(name):
+            self._make_directory(os.path.dirname(target))
+            try:
+                os.rename(self.path(name), self.path(target))
+            except FileNotFoundError:
+                return False
+            self._sync_directory(os.path.dirname(target))
+            self._sync_directory(os.path.dirname(name))
+            return True
+
+    def make_directory(self, name: str) -> None:
+        """Make a directory and its parents."""
+        with self.writing(name):
+            self._make_directory(name)
+
+    def temporary_path(self) -> str:
+        """A path for a new temporary file, on the same file system."""
+        with self.writing(layout.TEMPORARY):
+            self._make_directory(layout.TEMPORARY)
+            return f"{self.root}/{layout.TEMPORARY}/{os.getpid()}-{os.urandom(16).hex()}"
+
+    def sync_file(self, descriptor: int) -> None:
+        """Make a finished temporary file durable, before it is given its name."""
+        self._sync(descriptor)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lock of that name; Locked, naming the holder, where it is not had within ten seconds."""
+        path = layout.lock(name)
+        with self.writing(path):
+            self._make_directory(layout.LOCKS)
+        while True:
+            with self.writing(path):
+                descriptor = os.open(self.path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            try:
+                fallback = _flock(descriptor, name, self.path(path))
+                if not _still_there(descriptor, self.path(path)):
+                    continue  # .cache was deleted while we waited: the name now belongs to another file
+                try:
+                    _say_holder(descriptor)
+                    yield
+                finally:
+                    if fallback is not None:
+                        fallback.release()
+                return
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WriteFailed(
+                f"cannot write .mlruns/{name}: {reason(error)}", _HINTS.get(error.errno or 0, "mlcli doctor")
+            ) from error
+
+    def _temporary(self, data: bytes) -> str:
+        self._make_directory(layout.TEMPORARY)
+        path = f"{self.root}/{layout.TEMPORARY}/{os.getpid()}-{os.urandom(16).hex()}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            write_all(descriptor, data)
+            self._sync(descriptor)
+        except BaseException:
+            _unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
+        return path
+
+    def _publish(self, temporary: str, name: str) -> bool:
+        directory = os.path.dirname(name)
+        try:
+            self._make_directory(directory)
+            try:
+                os.link(temporary, self.path(name), follow_symlinks=False)
+            except OSError as error:
+                # A lost reply of a network file system makes our own link look failed: the link count knows better.
+                if os.stat(temporary).st_nlink != 2:
+                    if error.errno == errno.EEXIST:
+                        return False
+                    if error.errno not in _NO_LINKS:
+                        raise
+                    with self.lock("no-hard-links"):
+                        if self.exists(name):
+                            return False
+                        os.rename(temporary, self.path(name))
+        finally:
+            _unlink(temporary)
+        self._sync_directory(directory)
+        return True
+
+    def _append_descriptor(self, name: str) -> int:
+        directory = os.path.dirname(name)
+        self._make_directory(directory)
+        new = not self.exists(name)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.path(name), flags, 0o666)
+        if new:
+            self._sync_directory(directory)
+        return descriptor
+
+    def _copy(self, source: str, target: str) -> None:
+        reading = os.open(self.path(source), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            try:
+                while part := os.read(reading, 2**20):
+                    write_all(writing, part)
+                self._sync(writing)
+            finally:
+                os.close(writing)
+        finally:
+            os.close(reading)
+
+    def _make_directory(self, name: str) -> None:
+        path = self.path(name) if name else self.root
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            if path != self.root:
+                self._make_directory(os.path.dirname(name))
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                return
+            self._sync_path(os.path.dirname(path))
+            return
+        if stat.S_ISLNK(mode):
+            raise BadStore(f"{path} is a symbolic link, and mlcli follows no link inside a store", "mlcli doctor")
+
+    def _sync(self, descriptor: int) -> None:
+        if self.sync:
+            os.fsync(descriptor)
+
+    def _sync_directory(self, name: str) -> None:
+        self._sync_path(self.path(name) if name else self.root)
+
+    def _sync_path(self, path: str) -> None:
+        if not self.sync:
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, in as many calls as it takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it was moved to its place, or it is swept with the other temporary files
+
+
+def _flock(descriptor: int, name: str, path: str = "") -> _Release | None:
+    """Take the kernel's lock on an open file; the kernel drops it when we die, so no lock is ever stale."""
+    import fcntl
+
+    deadline, wait = time.monotonic() + LOCK_SECONDS, 0.001
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"{name} is locked by {_holder(descriptor)} for more than {LOCK_SECONDS:g} seconds",
+                    "wait for it to end, then run the command again",
+                ) from None
+            time.sleep(wait)
+            wait = min(wait * 2, 0.05)
+        except OSError as error:
+            if error.errno not in _NO_FLOCK or not path:
+                raise
+            return _lease(path, name)
+        else:
+            return None
+
+
+class _Release:
+    def release(self) -> None:
+        """Give the lock back."""
+
+
+def _lease(path: str, name: str) -> _Release:
+    # Importing filelock costs more than a whole document write, so it is asked only where the kernel has no flock.
+    from filelock import SoftFileLock, Timeout
+
+    lease = SoftFileLock(f"{path}.lease", timeout=LOCK_SECONDS)
+    try:
+        lease.acquire()
+    except Timeout:
+        raise Locked(f"{name} is locked for more than {LOCK_SECONDS:g} seconds", "mlcli doctor") from None
+    return lease  # type: ignore[return-value]
+
+
+def _still_there(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _say_holder(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace").split("\n")[0] or "another process"

@@ -1,0 +1,74 @@
+"""Where each thing lies below `.mlruns/`: names only, no file is touched."""
+
+from __future__ import annotations
+
+DIRECTORY = ".mlruns"
+STORE = "store.json"
+GITIGNORE = ".gitignore"
+RUNS = "runs"
+MODELS = "models"
+OBJECTS = "objects"
+TRASH = "trash"
+CACHE = ".cache"
+TEMPORARY = f"{CACHE}/tmp"
+LOCKS = f"{CACHE}/locks"
+
+# Runs are scratch and stay local; the registry is the team's record and goes into git.
+GITIGNORE_TEXT = """\
+# Written by mlcli. Models (the registry) belong in git; runs, their files and derived data stay local.
+/runs/
+/objects/
+/trash/
+/.cache/
+"""
+
+
+def run_shard(run_id: str) -> str:
+    """One of 256 directories, by the id's first two digits: a directory's time then tells what changed."""
+    return f"{RUNS}/{run_id[:2]}"
+
+
+def run_directory(run_id: str) -> str:
+    """Where a run's own files lie."""
+    return f"{RUNS}/{run_id[:2]}/{run_id}"
+
+
+def metrics(run_id: str) -> str:
+    """A run's step metrics, one JSON line each."""
+    return f"{run_directory(run_id)}/metrics.jsonl"
+
+
+def output(run_id: str) -> str:
+    """What the run's command printed."""
+    return f"{run_directory(run_id)}/output.log"
+
+
+def artifacts(run_id: str) -> str:
+    """What the run produced."""
+    return f"{run_directory(run_id)}/artifacts"
+
+
+def object_path(digest: str) -> str:
+    """Content, by its digest ('sha256:<hex>')."""
+    name = digest.partition(":")[2]
+    return f"{OBJECTS}/{name[:2]}/{name}"
+
+
+def versions(model: str) -> str:
+    """A model's version documents."""
+    return f"{MODELS}/{model}/versions"
+
+
+def events(model: str) -> str:
+    """A model's history."""
+    return f"{MODELS}/{model}/events"
+
+
+def stages(model: str) -> str:
+    """A model's stages: which version holds each."""
+    return f"{MODELS}/{model}/stages"
+
+
+def lock(name: str) -> str:
+    """The lock file of one document or model; it is never unlinked while in use."""
+    return f"{LOCKS}/{name}.lock"

@@ -1,0 +1,202 @@
+"""A workspace: a project directory with its `.mlruns/`, git repository and settings; found once, handed down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from . import machine
+from .domain.names import check_name, quoted
+from .domain.source import Person
+from .errors import InvalidSettings, MlcliError, NoStore
+from .store.disk import DiskStore
+from .store.layout import DIRECTORY
+
+if TYPE_CHECKING:
+    from .gitrepo import Repository
+
+ROOT_VARIABLE = "MLCLI_ROOT"
+STORE_VARIABLE = "MLCLI_STORE"
+RUN_VARIABLE = "MLCLI_RUN_ID"
+DURABILITIES = ("full", "none")
+
+
+class Settings(Struct, frozen=True):
+    """What can be set: flags > MLCLI_* > [tool.mlcli] in pyproject.toml or mlcli.toml > user file > default."""
+
+    experiment: str = "default"
+    durability: str = "full"
+
+
+def utc_now() -> datetime:
+    """The time, UTC, to the microsecond."""
+    return datetime.now(timezone.utc)
+
+
+def random_id() -> str:
+    """A run id: 32 hexadecimal digits of a random UUID."""
+    import uuid
+
+    return uuid.uuid4().hex
+
+
+class Workspace:
+    """Where a command works: the directory, its store, repository and settings, the clock and the source of ids."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        store: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        now: Callable[[], datetime] = utc_now,
+        new_id: Callable[[], str] = random_id,
+    ) -> None:
+        self.root = root
+        self.environ = os.environ if environ is None else environ
+        self.now = now
+        self.new_id = new_id
+        self.settings = read_settings(root, self.environ)
+        self.store = DiskStore(
+            store or f"{root}/{DIRECTORY}", sync=self.settings.durability == "full", is_alive=machine.is_alive
+        )
+
+    @classmethod
+    def find(cls, directory: str | None = None, environ: Mapping[str, str] | None = None) -> Workspace:
+        """The workspace of a directory (default: the current one): the nearest `.mlruns/`, else the repository's top.
+
+        The search ends at the repository's top, so a store above a repository is not its store. MLCLI_STORE names
+        another store, and inside a run the run's workspace is taken, wherever its command went.
+        """
+        environ = os.environ if environ is None else environ
+        if directory is None and (given := environ.get(STORE_VARIABLE)):
+            store = os.path.abspath(given)
+            return cls(environ.get(ROOT_VARIABLE) or os.path.dirname(store), store=store, environ=environ)
+        if directory is None and (given := environ.get(ROOT_VARIABLE)):
+            return cls(os.path.abspath(given), environ=environ)
+        if directory is None:
+            try:
+                directory = os.getcwd()
+            except FileNotFoundError:
+                raise NoStore("the current directory was deleted", "cd to a directory that exists") from None
+        return cls(_root_of(os.path.abspath(directory)), environ=environ)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The git repository; GitError where there is none."""
+        from .gitrepo import Repository
+
+        return Repository(self.root)
+
+    def person(self) -> Person:
+        """Who acts here: git's user, else the login name."""
+        try:
+            person = self.repository.person()
+        except MlcliError:
+            person = Person()
+        login = self.environ.get("USER") or self.environ.get("LOGNAME") or ""
+        return person if person.name or person.email else Person(name=login)
+
+    def head(self) -> str | None:
+        """The commit at HEAD; None where there is none."""
+        try:
+            return self.repository.head()
+        except MlcliError:
+            return None
+
+    def staged(self) -> Workspace:
+        """This workspace with the registry as git is about to commit it, not as it lies in the working tree."""
+        from .store.frozen import FrozenFiles
+
+        below = os.path.relpath(self.root, self.repository.root).replace(os.sep, "/")
+        prefix = f"{DIRECTORY}/" if below == "." else f"{below}/{DIRECTORY}/"
+        files = self.repository.staged_files(f"{prefix}models")
+        there = Workspace(self.root, environ=self.environ, now=self.now, new_id=self.new_id)
+        there.store = DiskStore(
+            self.store.root,
+            is_alive=machine.is_alive,
+            registry=FrozenFiles({path.removeprefix(prefix): data for path, data in files.items()}),
+        )
+        return there
+
+    def require_store(self) -> None:
+        """NoStore, with what makes one, where nothing was recorded yet."""
+        if not self.store.is_made():
+            raise NoStore(f"no runs were recorded in {quoted(self.root, 200)} yet", "mlcli run -- python train.py")
+
+    def make_store(self) -> bool:
+        """Make the store where there is none; whether it was made now."""
+        if self.store.is_made():
+            return False
+        self.store.make()
+        return True
+
+    def relative(self, path: str) -> str:
+        """`path` relative to the workspace, with '/', so that it means the same in every clone."""
+        return os.path.relpath(path, self.root).replace(os.sep, "/")
+
+
+def _root_of(directory: str) -> str:
+    here = directory
+    while True:
+        if os.path.lexists(f"{here}/{DIRECTORY}") or os.path.lexists(f"{here}/.git"):
+            return here
+        above = os.path.dirname(here)
+        if above == here:
+            return directory
+        here = above
+
+
+def read_settings(root: str, environ: Mapping[str, str]) -> Settings:
+    """The settings in force; InvalidSettings names the file or variable that cannot be used."""
+    found: dict[str, tuple[Any, str]] = {}
+    home = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", ""), ".config")
+    for path, table in (
+        (f"{home}/mlcli/config.toml", ()),
+        (f"{root}/mlcli.toml", ()),
+        (f"{root}/pyproject.toml", ("tool", "mlcli")),
+    ):
+        found.update({key: (value, path) for key, value in _toml_table(path, table).items()})
+    for key in Settings.__struct_fields__:
+        if value := environ.get(f"MLCLI_{key.upper()}"):
+            found[key] = (value, f"MLCLI_{key.upper()}")
+    return _checked(found)
+
+
+def _checked(found: Mapping[str, tuple[Any, str]]) -> Settings:
+    known = {key: found[key] for key in Settings.__struct_fields__ if key in found}
+    for key, (value, where) in known.items():
+        if not isinstance(value, str):
+            raise InvalidSettings(f"{key} in {where} must be a text, not {quoted(value)}")
+    if "durability" in known and known["durability"][0] not in DURABILITIES:
+        value, where = known["durability"]
+        raise InvalidSettings(f"durability in {where} is {quoted(value)}", f"use one of {', '.join(DURABILITIES)}")
+    if "experiment" in known:
+        check_name(known["experiment"][0], "experiment")
+    return Settings(**{key: value for key, (value, _) in known.items()})
+
+
+def _toml_table(path: str, table: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return {}
+    if table and ".".join(table).encode() not in data:
+        return {}  # reading TOML costs more than a whole document: most pyproject.toml say nothing of mlcli
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        content: Any = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
+    for key in table:
+        content = content.get(key, {}) if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -46,7 +46,7 @@ _FLUENT = (
     "start_run",
 )  # fmt: skip
 
-__all__ = ["MlcliError", "__version__", *_FLUENT]  # noqa: PLE0604
+__all__ = ["MlcliError", "__version__", *_FLUENT]
 
 
 class _NoSuchName(AttributeError):

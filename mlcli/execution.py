@@ -27,7 +27,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Executed(Struct, frozen=True, kw_only=True):
-    """How it went: the run as it stands, how the command ended, and what kept the end from being recorded, if anything."""
+    """How it went: the run as it stands, how the command ended, and what kept its end from being recorded."""
 
     run: Run
     ending: Ending

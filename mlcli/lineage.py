@@ -215,7 +215,7 @@ def _digest_of(workspace: Workspace, model: str, number: int | None) -> str | No
 
 
 def _check_commits(workspace: Workspace, versions: Sequence[ModelVersion], stages: dict[str, Stage]) -> list[Finding]:
-    findings = []
+    findings: list[Finding] = []
     commits = {version.run.git.commit for version in versions if version.run.git.commit}
     missing, unreachable = _git_answers(workspace, {commit for commit in commits if commit}, findings)
     for version in versions:

@@ -190,11 +190,11 @@ def _toml_table(path: str, table: tuple[str, ...]) -> dict[str, Any]:
     if table and ".".join(table).encode() not in data:
         return {}  # reading TOML costs more than a whole document: most pyproject.toml say nothing of mlcli
     try:
-        import tomllib
+        from tomllib import loads  # type: ignore[import-not-found, unused-ignore]
     except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
+        from tomli import loads
     try:
-        content: Any = tomllib.loads(data.decode())
+        content: Any = loads(data.decode())
     except ValueError as error:
         raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
     for key in table:

@@ -20,7 +20,7 @@ Mlcli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A machine of its own: HOME, git identity, time zone, no variable of mlcli or git, the current directory below tmp_path."""
+    """A machine of its own: HOME, git identity, time zone, no variable of mlcli or git, a directory to work in."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
@@ -33,7 +33,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     (home / ".gitconfig").write_text(
-        "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n[commit]\n\tgpgsign = false\n"
+        "[user]\n\tname = Ada Lovelace\n\temail = ada@example.com\n"
+        "[init]\n\tdefaultBranch = main\n[commit]\n\tgpgsign = false\n"
     )
     work = tmp_path / "work"
     work.mkdir()
@@ -74,7 +75,7 @@ def mlcli(machine: Path) -> Mlcli:
         *arguments: str,
         at: Path | None = None,
         input: str | None = None,
-        env: dict[str, str] | None = None,  # noqa: A002
+        env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(BIN / "mlcli"), *arguments], cwd=at, capture_output=True, text=True, input=input,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,7 +16,7 @@ from ..errors import MlcliError
 from . import output
 
 # Rich draws help in 165 ms where plain text takes 76: it is asked only where somebody looks.
-MARKUP = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 UsageFault: type[Exception] = typer.BadParameter.__mro__[1]  # what every misuse is; typer gives it no public name
 

@@ -1,4 +1,4 @@
-"""mlcli check: does every link hold?"""
+"""mlcli check: whether every link holds."""
 
 from __future__ import annotations
 

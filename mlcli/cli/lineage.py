@@ -65,7 +65,14 @@ def _branch(link: Link) -> Branch:
     style = {"Production": "green", "Staging": "yellow"}.get(stage, "dim")
     digest = output.short_digest(version.artifact.digest) if version.artifact else ""
     registered = f"registered {output.stamp(version.registered_at)} by {version.registered_by}"
-    head = f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}  {output.paint(digest, 'dim')}  {output.escaped(registered)}"
+    head = "  ".join(
+        (
+            output.paint(version.ref, "accent"),
+            output.paint(stage, style),
+            output.paint(digest, "dim"),
+            output.escaped(registered),
+        )
+    )
     return head, [run]
 
 

@@ -49,7 +49,7 @@ state = _State()
 
 
 def colored(stream: IO[str]) -> bool:
-    """Whether to colour on this stream: --color > NO_COLOR > CLICOLOR_FORCE, FORCE_COLOR > CLICOLOR=0, TERM > a terminal."""
+    """Whether to colour here: --color > NO_COLOR > CLICOLOR_FORCE, FORCE_COLOR > CLICOLOR=0, TERM=dumb > a terminal."""
     if state.color in {"always", "never"}:
         return state.color == "always"
     environ = os.environ
@@ -84,7 +84,7 @@ def _write(stream: IO[str], text: str) -> None:
     try:
         stream.write(text)
     except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
+        encoding = getattr(stream, "encoding", None) or "ascii"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
 

@@ -7,7 +7,7 @@ from .options import RunRefs
 
 
 def command(refs: RunRefs) -> None:
-    """Move runs with their metrics, output and artifacts to .mlruns/trash; refused where a model version stands on one."""
+    """Move runs and their files to .mlruns/trash; refused where a model version stands on one."""
     from ..tracking import remove
     from ..workspace import Workspace
 

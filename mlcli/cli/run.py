@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,9 +79,8 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
     else:
         where = f"no commit: {git.reason}"
     new = " · new store .mlruns/" if first else ""
-    output.err(
-        f"{_mark()} run {output.paint(run.id[:8], 'accent', _stderr())} {_bold(run.name)} · {output.escaped(where)}{new}"
-    )
+    run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
+    output.err(f"{_mark()} run {run_id} {name} · {output.escaped(where)}{new}")
     if not git.commit:
         from ..gitrepo import hint_for
 
@@ -106,7 +106,7 @@ def _ended(workspace: Workspace, done: Executed) -> None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return
     style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
-    line = f"{_mark()} {output.paint(run.status.value, style, _stderr())} in {output.duration(run.seconds)}"
+    line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {output.duration(run.seconds)}"
     if run.exit_code and run.status.value != "finished":
         line += f" · exit {run.exit_code}"
     before, changes = against_previous(workspace, run) if run.metrics else (None, [])
@@ -136,14 +136,4 @@ def _kept(run: Run) -> str:
 
 
 def _mark() -> str:
-    return output.paint("mlcli", "dim", _stderr())
-
-
-def _bold(text: str) -> str:
-    return output.paint(text, "bold", _stderr())
-
-
-def _stderr():  # type: ignore[no-untyped-def]
-    import sys
-
-    return sys.stderr
+    return output.paint("mlcli", "dim", sys.stderr)

@@ -14,18 +14,18 @@ MAX_TEXT = 5000
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 _RESERVED_ALIAS = re.compile(r"(v?[0-9]+|latest|none|staging|production|archived)", re.I)
 
-_ADJECTIVES = (
-    "able amber ample apt azure bold brave bright brisk calm civil clear clever cool coral crisp daring deft eager early "
-    "easy fair fast fine firm fleet fond frank fresh gentle glad golden good grand green happy hardy hazel honest humble "
-    "ideal jolly keen kind lively loyal lucid lucky merry mild modest neat nimble noble patient placid plain polite proud "
-    "pure quick quiet rapid ready"
-).split()
-_NOUNS = (
-    "adder alpaca badger beaver bison bobcat buffalo camel cheetah condor crane curlew dingo dolphin eagle egret elk "
-    "falcon ferret finch fox gannet gecko gibbon goose grouse hare hawk heron ibex ibis jackal jaguar jay kestrel kiwi "
-    "lark lemur linnet lion llama lynx magpie marten merlin moose newt ocelot orca oriole osprey otter owl panda petrel "
-    "plover puffin quail raven robin seal stoat swan"
-).split()
+_ADJECTIVES = """
+    able amber ample apt azure bold brave bright brisk calm civil clear clever cool coral crisp daring deft
+    eager early easy fair fast fine firm fleet fond frank fresh gentle glad golden good grand green happy hardy
+    hazel honest humble ideal jolly keen kind lively loyal lucid lucky merry mild modest neat nimble noble
+    patient placid plain polite proud pure quick quiet rapid ready
+""".split()  # noqa: SIM905
+_NOUNS = """
+    adder alpaca badger beaver bison bobcat buffalo camel cheetah condor crane curlew dingo dolphin eagle egret
+    elk falcon ferret finch fox gannet gecko gibbon goose grouse hare hawk heron ibex ibis jackal jaguar jay
+    kestrel kiwi lark lemur linnet lion llama lynx magpie marten merlin moose newt ocelot orca oriole osprey
+    otter owl panda petrel plover puffin quail raven robin seal stoat swan
+""".split()  # noqa: SIM905
 
 
 def run_name(run_id: str) -> str:

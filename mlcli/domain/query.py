@@ -18,7 +18,7 @@ from .names import quoted
 
 
 class Compare(Struct, frozen=True):
-    """One comparison: `field` as ('metrics', 'accuracy') or ('status',), `op` one of = != > >= < <= like ilike in isnull."""
+    """One comparison: `field` as ('metrics', 'accuracy') or ('status',); ops = != > >= < <= like ilike in isnull."""
 
     field: tuple[str, ...]
     op: str

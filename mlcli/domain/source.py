@@ -108,7 +108,7 @@ def without_credentials(url: str) -> str:
 
 
 def masked_argv(argv: list[str]) -> list[str]:
-    """argv as it may be kept: `--password x`, `--api-key=x`, `token=x`, known token shapes and URL credentials masked."""
+    """The arguments as they may be kept: `--password x`, `api_key=x`, token shapes and credentials in URLs masked."""
     kept: list[str] = []
     hide_next = False
     for arg in argv:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import cast
 
 from msgspec.structs import replace
-from tinydb.table import Document as TinyDocument
 
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
@@ -18,7 +18,7 @@ from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
 from . import layout, objects, schema
 from .base import FoundRuns
-from .documents import DocumentDB, DocumentDir, DocumentFiles, DocumentStorage, DocumentTable, compiled
+from .documents import DocumentDir, DocumentFiles, NamedDB, NamedTable
 from .files import Files
 
 
@@ -33,14 +33,6 @@ class _Sealed:
 
     def decode(self, data: bytes, where: str) -> schema.Document:
         return schema.decode(data, self.kind, where)
-
-
-class _Table(DocumentTable):
-    document_id_class = str  # type: ignore[assignment]  # TinyDB counts its documents; ours have names
-
-
-class _Database(DocumentDB):
-    table_class = _Table
 
 
 def _nobody_vanishes(process: Process) -> bool:
@@ -63,7 +55,7 @@ class DiskStore:
         self._is_alive = is_alive
         self._registry: DocumentFiles = registry or self.files
         self._directories: dict[str, DocumentDir] = {}
-        self._database = _Database(self._directory, self._table_names)
+        self._database = NamedDB(self._directory, self._table_names)
 
     # Opening
 
@@ -93,55 +85,45 @@ class DiskStore:
     # Runs
 
     def add_run(self, run: Run) -> None:
-        self._runs.insert(TinyDocument(schema.run_fields(run), run.id))
+        self._runs.keep(run.id, schema.run_fields(run))
 
     def run(self, run_id: str) -> Run:
-        document = self._runs.get(doc_id=run_id)
+        document = self._runs.named(run_id)
         if document is None:
-            raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
-        return schema.run_from(dict(document), self._where_run(run_id))
+            raise self._no_run(run_id)
+        return schema.run_from(document, self._where_run(run_id))
 
     def run_ids(self, prefix: str = "") -> list[str]:
         return self._runs.directory.keys_from(prefix)
 
     def find_runs(self, filter_: Filter | None = None) -> FoundRuns:
-        runs, problems = [], self._runs.directory.problems
-        problems.clear()
-        documents = self._runs.search(compiled(filter_)) if filter_ else self._runs.all()
-        for document in documents:
+        documents, problems = self._runs.matching(filter_)
+        runs = []
+        for run_id, document in documents.items():
             try:
-                runs.append(schema.run_from(dict(document), self._where_run(str(document.doc_id))))
+                runs.append(schema.run_from(document, self._where_run(run_id)))
             except MlcliError as problem:
                 problems.append(problem)
         runs.sort(key=lambda run: (run.started_at, run.id), reverse=True)
-        return FoundRuns(runs, list(problems))
+        return FoundRuns(runs, problems)
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
-        where = self._where_run(run_id)
         after: list[Run] = []
 
-        def changed(document: schema.Document) -> None:
-            before = schema.run_from(dict(document), where)
+        def changed(document: schema.Document) -> schema.Document:
+            before = schema.run_from(document, self._where_run(run_id))
             after.append(change(before))
-            merged = schema.changed(dict(document), before, after[0])
-            document.clear()
-            document.update(merged)
+            return schema.changed(document, before, after[0])
 
         with self.files.lock(f"run-{run_id}"):
-            self._runs.directory.presented = None
-            try:
-                self._runs.update(changed, doc_ids=[run_id])  # type: ignore[list-item, arg-type]
-            except KeyError:
-                raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls") from None
-            finally:
-                self._runs.directory.presented = self._as_it_stands
+            if not self._runs.revise(run_id, changed):
+                raise self._no_run(run_id)
         return after[0]
 
     def remove_run(self, run_id: str) -> None:
         with self.files.lock(f"run-{run_id}"):
-            if not self._runs.contains(doc_id=run_id):  # type: ignore[arg-type]
-                raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
-            self._runs.remove(doc_ids=[run_id])  # type: ignore[list-item]
+            if not self._runs.discard(run_id):
+                raise self._no_run(run_id)
             self.files.move(layout.run_directory(run_id), f"{layout.TRASH}/{layout.RUNS}/{run_id}")
 
     # What is logged
@@ -253,8 +235,8 @@ class DiskStore:
     # Tables
 
     @property
-    def _runs(self) -> DocumentTable:
-        return self._database.table(layout.RUNS)
+    def _runs(self) -> NamedTable:
+        return cast(NamedTable, self._database.table(layout.RUNS))
 
     def _table_names(self) -> list[str]:
         return [layout.RUNS, *(table(model) for model in self.models() for table in _MODEL_TABLES)]
@@ -280,6 +262,9 @@ class DiskStore:
         if run.process and not self._is_alive(run.process):
             document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}
         return document
+
+    def _no_run(self, run_id: str) -> NotFound:
+        return NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
 
     def _where_run(self, run_id: str) -> str:
         return f".mlruns/{layout.run_shard(run_id)}/{run_id}.json"

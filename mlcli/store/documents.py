@@ -11,12 +11,13 @@ import operator
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 from tinydb import Query, TinyDB
 from tinydb.queries import QueryInstance
 from tinydb.storages import Storage
+from tinydb.table import Document as TinyDocument
 from tinydb.table import Table
 
 from ..domain.query import Both, Compare, Either, Filter, Negated
@@ -25,21 +26,24 @@ from .schema import Document
 
 
 class DocumentFiles(Protocol):
-    """What a table of documents needs of the files below it."""
+    """What a table of documents needs of the files below it; files.py says what each does."""
 
-    def read(self, name: str) -> bytes: ...
-    def names(self, directory: str) -> list[str]: ...
-    def exists(self, name: str) -> bool: ...
-    def create(self, name: str, data: bytes) -> bool: ...
-    def replace(self, name: str, data: bytes) -> None: ...
-    def move(self, name: str, target: str) -> bool: ...
+    def read(self, name: str) -> bytes: ...  # noqa: D102
+    def names(self, directory: str) -> list[str]: ...  # noqa: D102
+    def exists(self, name: str) -> bool: ...  # noqa: D102
+    def create(self, name: str, data: bytes) -> bool: ...  # noqa: D102
+    def replace(self, name: str, data: bytes) -> None: ...  # noqa: D102
+    def move(self, name: str, target: str) -> bool: ...  # noqa: D102
 
 
 class Codec(Protocol):
     """A document to bytes and back."""
 
-    def encode(self, document: Document) -> bytes: ...
-    def decode(self, data: bytes, where: str) -> Document: ...
+    def encode(self, document: Document) -> bytes:
+        """The document as bytes."""
+
+    def decode(self, data: bytes, where: str) -> Document:
+        """The document in `data`; Corrupt, naming `where`, where there is none."""
 
 
 class DocumentDir(MutableMapping[str, Document]):
@@ -56,6 +60,11 @@ class DocumentDir(MutableMapping[str, Document]):
         return f"{self.directory}/{below}.json"
 
     def __getitem__(self, key: str) -> Document:
+        document = self.as_written(key)
+        return self.presented(document) if self.presented else document
+
+    def as_written(self, key: str) -> Document:
+        """The document as it lies there."""
         name = self.name(key)
         try:
             data = self.files.read(name)
@@ -63,8 +72,7 @@ class DocumentDir(MutableMapping[str, Document]):
             raise KeyError(key) from None
         except OSError as error:
             raise Corrupt(f".mlruns/{name} cannot be read: {error.strerror}", "mlcli doctor") from None
-        document = self.codec.decode(data, f".mlruns/{name}")
-        return self.presented(document) if self.presented else document
+        return self.codec.decode(data, f".mlruns/{name}")
 
     def __setitem__(self, key: str, document: Document) -> None:
         self.files.replace(self.name(key), self.codec.encode(document))
@@ -141,7 +149,7 @@ class _Edit(MutableMapping[Any, Any]):
         if key in self.gone:
             raise KeyError(key)
         if key not in self.seen:
-            self.seen[key] = self.base[str(key)]
+            self.seen[key] = self.base.as_written(str(key))
             self.before[key] = self.base.codec.encode(self.seen[key])
         return self.seen[key]
 
@@ -211,7 +219,57 @@ class DocumentDB(TinyDB):
     """TinyDB whose tables are directories of documents."""
 
     table_class = DocumentTable
-    default_storage_class = DocumentStorage
+    default_storage_class: Any = DocumentStorage
+
+
+class NamedTable(DocumentTable):
+    """Documents with names: TinyDB counts its own, so that its types know whole numbers only."""
+
+    document_id_class: Any = str
+
+    def named(self, name: str) -> Document | None:
+        """The document of that name, None where there is none."""
+        found: Any = self.get(doc_id=cast(int, name))
+        return None if found is None else dict(found)
+
+    def keep(self, name: str, document: Document) -> None:
+        """Add a document; ValueError where the name is taken."""
+        self.insert(TinyDocument(document, cast(int, name)))
+
+    def revise(self, name: str, change: Callable[[Document], Document]) -> bool:
+        """Replace a document by what `change` makes of it; False where there is none of that name."""
+
+        def revised(document: Any) -> None:
+            after = change(dict(document))
+            document.clear()
+            document.update(after)
+
+        try:
+            self.update(revised, doc_ids=[cast(int, name)])
+        except KeyError:
+            return False
+        return True
+
+    def discard(self, name: str) -> bool:
+        """Move a document to the trash; False where there is none of that name."""
+        try:
+            self.remove(doc_ids=[cast(int, name)])
+        except KeyError:
+            return False
+        return True
+
+    def matching(self, filter_: Filter | None) -> tuple[dict[str, Document], list[MlcliError]]:
+        """The documents that the filter lets through, by name, and what could not be read on the way."""
+        problems = self.directory.problems
+        problems.clear()
+        found = self.search(compiled(filter_)) if filter_ else self.all()
+        return {str(document.doc_id): dict(document) for document in found}, list(problems)
+
+
+class NamedDB(DocumentDB):
+    """A DocumentDB of named documents."""
+
+    table_class = NamedTable
 
 
 # The filter of runs as a TinyDB query

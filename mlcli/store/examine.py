@@ -21,7 +21,7 @@ _TOP = {
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """Something that is not as it should be: a stable code, where, what, and whether it can be mended without guessing."""
+    """Something that is not as it should be; `mendable` says that it can be mended without guessing."""
 
     code: str
     where: str

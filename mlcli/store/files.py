@@ -12,7 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..errors import BadStore, Corrupt, Locked, WriteFailed
 from . import layout
@@ -229,6 +229,7 @@ class Files:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:
+        """Tell any OSError within as WriteFailed, naming the file."""
         try:
             yield
         except OSError as error:
@@ -336,10 +337,8 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def _unlink(path: str) -> None:
-    try:
+    with suppress(OSError):  # it was moved to its place, or it is swept with the other temporary files
         os.unlink(path)
-    except OSError:
-        pass  # it was moved to its place, or it is swept with the other temporary files
 
 
 def _flock(descriptor: int, name: str, path: str = "") -> _Release | None:

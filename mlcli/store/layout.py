@@ -10,7 +10,7 @@ MODELS = "models"
 OBJECTS = "objects"
 TRASH = "trash"
 CACHE = ".cache"
-TEMPORARY = f"{CACHE}/tmp"
+TEMPORARY = f"{CACHE}/tmp"  # noqa: S108
 LOCKS = f"{CACHE}/locks"
 
 # Runs are scratch and stay local; the registry is the team's record and goes into git.

@@ -51,7 +51,7 @@ def sealed(kind: str, fields: Document) -> Document:
 def decode(data: bytes, kind: str, where: str) -> Document:
     """The document in `data`, upgraded to this format; Corrupt or NewerFormat where it cannot be trusted."""
     try:
-        document = msgspec.json.decode(data)
+        document: Any = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(_why_unreadable(data, where, error), "mlcli doctor") from None
     if not isinstance(document, dict):
@@ -67,7 +67,8 @@ def decode(data: bytes, kind: str, where: str) -> Document:
         raise Corrupt(f"{where} was edited or damaged: its digest does not match its content", "mlcli doctor")
     for step in range(found, FORMAT):
         document = UPGRADES[kind][step](document)
-    return document
+    upgraded: Document = document
+    return upgraded
 
 
 def _why_unreadable(data: bytes, where: str, error: Exception) -> str:

@@ -1,0 +1,207 @@
+"""What checking and showing need to know of git."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from ..domain.source import Person
+from ..errors import GitError
+from .command import SECONDS, SLOW, answer, command, failure, find_root, git_dir_of, no_repository, readable, reason_in
+from .state import read_person, subject_of
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_LAST_SECOND = 253402300799  # the end of the year 9999
+
+
+class CommitSummary(NamedTuple):
+    """One commit in a line: its subject, its author, and when it was written (UTC)."""
+
+    commit: str
+    subject: str
+    author: Person
+    at: datetime
+
+
+class Repository:
+    """The repository around a directory; every method only reads, and raises GitError where git has no answer.
+
+    GitPython is loaded by the first question that needs it, and only runs git: its own readers of objects, index and
+    refs fail on SHA-256 repositories, reftable and names that are not UTF-8, and start what a repository configures.
+    """
+
+    def __init__(self, directory: str) -> None:
+        root = find_root(directory)
+        if root is None:
+            raise no_repository(directory)
+        self.root = root
+
+    def head(self) -> str | None:
+        """The commit that is checked out; None before the first."""
+        return _commit_id(answer(self.root, _verified("HEAD"), ok=(0, 1, 128)))
+
+    def person(self) -> Person:
+        """Git's user, as `read_person` finds it."""
+        return read_person(self.root)
+
+    def resolve_commit(self, text: str) -> str | None:
+        """The full id of the commit that a branch, tag, short hash or other revision names; None where none does."""
+        return _commit_id(self._ask(_verified(text), ok=(0, 1, 128))) if text and "\0" not in text else None
+
+    def missing_commits(self, commits: Iterable[str]) -> set[str]:
+        """Those of `commits` that are not here, or are no full id of a commit."""
+        asked = set(commits)
+        return asked - {name for name, kind, _ in self._objects(asked, "--batch-check") if kind == "commit"}
+
+    def unreachable_commits(self, commits: Iterable[str]) -> set[str]:
+        """Those that are here, and that no branch, remote-tracking branch or tag, nor HEAD, leads to."""
+        asked = {commit for commit in commits if _ID.fullmatch(commit)}
+        if not asked:
+            return set()
+        # --ignore-missing holds only for what follows it; --not would turn what follows it.
+        listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes", "--tags", "HEAD")
+        return asked & set(self._ask(listed, stdin=_lines(asked)).decode("ascii").split())
+
+    def describe(self, commits: Iterable[str]) -> dict[str, CommitSummary]:
+        """Subject, author and date of each commit that is here."""
+        found = self._objects(set(commits), "--batch")
+        return {name: _summary(name, content) for name, kind, content in found if kind == "commit"}
+
+    def branches_containing(self, commit: str, *, limit: int = 3) -> list[str]:
+        """The first few local, then remote-tracking branches that lead to `commit`; none where it is not here."""
+        if self.missing_commits([commit]):
+            return []
+        # origin/HEAD and its like are other names of a branch that is listed anyway.
+        shown = ("--format=%(refname:lstrip=2)%(if)%(symref)%(then)%00%(end)", "refs/heads", "refs/remotes")
+        names = self._ask(("for-each-ref", f"--contains={commit}", *shown)).splitlines()
+        return [readable(name) for name in names if not name.endswith(b"\0")][:limit]
+
+    def staged_files(self, below: str) -> dict[str, bytes]:
+        """What the index holds at or below a path (absolute, or relative to `root`): path from `root` -> content.
+
+        Regular files only. Inside a hook it is the index that is about to be committed. GitError where an entry has an
+        unresolved conflict.
+        """
+        if os.path.isabs(below):
+            below = os.path.relpath(os.path.realpath(below), self.root)
+        listed = self._ask(("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index=self._hook_index())
+        blobs: dict[str, str] = {}
+        for entry in listed.split(b"\0")[:-1]:
+            about, _, path = entry.partition(b"\t")
+            mode, blob, stage = about.decode("ascii").split()
+            if stage != "0":
+                raise GitError(
+                    f"{readable(path)} has an unresolved conflict", f"resolve it, then: git add {readable(path)}"
+                )
+            if mode in {"100644", "100755"}:
+                blobs[readable(path)] = blob
+        contents = {name: content for name, _, content in self._objects(set(blobs.values()), "--batch")}
+        if absent := next((path for path, blob in blobs.items() if blob not in contents), None):
+            raise GitError(f"the staged content of {absent} is not in the repository", f"git add {absent}")
+        return {path: contents[blob] for path, blob in blobs.items()}
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether git leaves out a path (absolute, or relative to `root`): ignored, and not tracked."""
+        # "./" keeps a name that begins with a colon from being read as git's pathspec magic.
+        place = path if os.path.isabs(path) else f"./{path}"
+        return bool(self._ask(("check-ignore", "--", place), ok=(0, 1)))
+
+    def _hook_index(self) -> str | None:
+        """The index that the environment names, if it is this repository's; relative, it counts from the root."""
+        named, git_dir = os.environ.get("GIT_INDEX_FILE"), os.environ.get("GIT_DIR")
+        if not named:
+            return None
+        own = os.path.realpath(git_dir_of(self.root))
+        ours = os.path.realpath(git_dir) == own if git_dir else find_root(os.getcwd()) == self.root
+        index = os.path.join(self.root, named)
+        beside = os.path.dirname(os.path.realpath(index))
+        foreign = beside != own and os.path.exists(os.path.join(beside, "HEAD"))
+        return index if ours and not foreign else None
+
+    def _objects(self, names: set[str], how: str) -> Iterator[tuple[str, str, bytes]]:
+        """Name, type and (with --batch) content of those objects that are here, by one process."""
+        full = {name for name in names if _ID.fullmatch(name)}
+        out = self._ask(("cat-file", how), stdin=_lines(full)) if full else b""
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            about, at = out[at:end].decode("ascii", "replace").split(), end + 1
+            size = int(about[2]) if len(about) == 3 and how == "--batch" else None
+            # In a SHA-256 repository 40 digits are an abbreviation, and git answers with the whole name.
+            if len(about) == 3 and about[0] in full:
+                yield about[0], about[1], out[at : at + (size or 0)]
+            at += 0 if size is None else size + 1
+
+    def _ask(
+        self, arguments: Iterable[str], *, stdin: bytes = b"", index: str | None = None, ok: Iterable[int] = (0,)
+    ) -> bytes:
+        argv, environ = command(self.root, arguments)
+        if index is not None:
+            environ["GIT_INDEX_FILE"] = index
+        # GitPython starts from os.environ and can only add to it, and os.environ belongs to the user's training.
+        if unwanted := [f"-u{name}" for name in os.environ if name not in environ]:
+            argv = ["/usr/bin/env", *unwanted, *argv]
+        status, out, err = _run(self.root, argv, environ, stdin)
+        if status < 0 and err.startswith("Timeout"):
+            raise failure(SLOW)
+        if status not in ok:
+            raise failure(reason_in(err, self.root))
+        return out
+
+
+def _run(root: str, argv: list[str], environ: dict[str, str], stdin: bytes) -> tuple[int, bytes, str]:
+    import tempfile
+
+    try:
+        import git
+    except ImportError as error:  # it tries git at import
+        raise GitError(
+            f"GitPython cannot start git: {str(error).strip().partition(chr(10))[0]}", "git version"
+        ) from None
+    try:
+        with tempfile.TemporaryFile() as stream:
+            stream.write(stdin)
+            stream.seek(0)
+            status, out, err = git.Git(root).execute(
+                argv,
+                istream=stream,
+                env=environ,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=SECONDS,
+            )
+    except (git.exc.GitError, OSError) as error:
+        raise failure(f"git cannot be started: {type(error).__name__}") from None
+    return status, out if isinstance(out, bytes) else b"", err
+
+
+def _verified(text: str) -> tuple[str, ...]:
+    return ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
+
+
+def _commit_id(out: bytes) -> str | None:
+    found = out.decode("ascii", "replace").strip()
+    return found if _ID.fullmatch(found) else None
+
+
+def _lines(names: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in sorted(names)).encode()
+
+
+def _summary(commit: str, content: bytes) -> CommitSummary:
+    head, _, message = content.partition(b"\n\n")
+    fields = dict(line.partition(b" ")[::2] for line in head.split(b"\n") if not line.startswith(b" "))
+    who, _, when = fields.get(b"author", b"").rpartition(b"> ")
+    name, _, email = who.rpartition(b"<")
+    seconds = when.partition(b" ")[0]
+    return CommitSummary(
+        commit=commit,
+        subject=subject_of(message),
+        author=Person(name=readable(name.strip()), email=readable(email)),
+        at=datetime.fromtimestamp(min(int(seconds) if seconds.isdigit() else 0, _LAST_SECOND), timezone.utc),
+    )

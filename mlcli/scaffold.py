@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 
 from .errors import Refused, WriteFailed
 from .workspace import Workspace
@@ -11,7 +13,8 @@ MARK = "mlcli check --staged"
 HOOK = f"""\
 #!/bin/sh
 # Installed by mlcli init --hook. Refuses a commit whose registered models do not lead back to run, commit and files.
-exec {MARK} --quiet
+command -v mlcli >/dev/null && exec {MARK} --quiet
+exec {{python}} -m {MARK} --quiet
 """
 MAKEFILE = """\
 # mlcli: every training run recorded, the newest model registered, its lineage checked.
@@ -64,7 +67,7 @@ def _hook(workspace: Workspace) -> str:
         return f"{shown} is there already"
     if there:
         raise Refused(f"{shown} is there already and is not mlcli's", f"add this line to it: {MARK} || exit 1")
-    _write(path, HOOK)
+    _write(path, HOOK.format(python=shlex.quote(sys.executable)))
     os.chmod(path, 0o755)  # noqa: S103  # git runs it as whoever commits
     return f"wrote {shown}"
 

@@ -15,6 +15,7 @@ from .domain import query
 from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name, storable
 from .domain.run import (
     Artifact,
+    FoundRuns,
     Metric,
     MetricPoint,
     Model,
@@ -28,7 +29,6 @@ from .domain.run import (
 from .domain.source import Source
 from .errors import AlreadyLogged, InUse, InvalidValue, UsageError
 from .lookup import find_run, versions_of
-from .store.base import FoundRuns
 from .workspace import Workspace
 
 MAX_STEP = 2**63 - 1

@@ -201,9 +201,3 @@ def _globals(
     output.state.debug = debug
     if store:
         os.environ["MLCLI_STORE"] = store  # so that a wrapped command finds it, too
-
-
-def main() -> None:
-    """The console script."""
-    sys.argv[0] = "mlcli"
-    app()

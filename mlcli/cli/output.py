@@ -13,7 +13,8 @@ import msgspec
 
 from ..domain.names import escaped as escaped
 from ..domain.numbers import finite
-from ..errors import MlcliError
+from ..domain.source import masked_argv
+from ..errors import MlcliError, WriteFailed
 
 _STYLES = {
     "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "accent": "1;36",
@@ -82,11 +83,16 @@ def err(line: str) -> None:
 
 def _write(stream: IO[str], text: str) -> None:
     try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = getattr(stream, "encoding", None) or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = getattr(stream, "encoding", None) or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        raise WriteFailed(f"cannot write the answer: {fault.strerror}") from None
 
 
 def error(message: str, hint: str | None = None) -> None:
@@ -127,13 +133,11 @@ def bug_report(bug: Exception) -> None:
     from .. import __version__
 
     where = traceback.extract_tb(bug.__traceback__)[-1]
-    error(f"this is a bug in mlcli: {type(bug).__name__}: {bug}", None)
+    error(f"this is a bug in mlcli: {type(bug).__name__}: {bug}")
     err(f"  at {os.path.basename(where.filename)}:{where.lineno} in {where.name}")
     err(f"  mlcli {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    err(f"  command: {escaped(' '.join(sys.argv))}")
-    err(
-        f"{paint('hint:', 'cyan', sys.stderr)} mlcli --debug … shows the traceback; paste it with these lines in a report"
-    )
+    err(f"  command: {escaped(' '.join(masked_argv(sys.argv)))}")
+    err(f"{paint('hint:', 'cyan', sys.stderr)} mlcli --debug … shows the traceback; paste it with these lines")
 
 
 def next_step(command: str) -> None:
@@ -227,13 +231,16 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         force_terminal=colored(sys.stdout), legacy_windows=False,
     )  # fmt: skip
     drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+
+    def line(text: str, style: str = "") -> Text:
+        # That a column may be narrowed is said to the table, that its text never wraps to the text: the widest goes first.
+        return Text(escaped(text), style=_rich_style(style), overflow="ellipsis", no_wrap=True)
+
     for at, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text)
-        drawn.add_column(
-            Text(escaped(column)), justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True
-        )
+        drawn.add_column(line(column), justify="right" if numeric else "left")
     for row in rows:
-        drawn.add_row(*[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row])
+        drawn.add_row(*[line(cell.text, cell.style) for cell in row])
     console.print(drawn)
 
 
@@ -242,7 +249,11 @@ def _rich_style(style: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text[:1] in set("-+0123456789") and text[-1:].isdigit()
+    # One number, or one with its difference after it (0.97 +0.03); a date is none.
+    try:
+        return text == "-" or [float(word) for word in text.split(" ")] != []
+    except ValueError:
+        return False
 
 
 # Words for values

@@ -7,8 +7,8 @@ started > '2 days ago' and (status in ('failed', 'killed') or not name = 'x') an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -59,14 +59,23 @@ ATTRIBUTES = {
 }  # fmt: skip
 GIT_FIELDS = ("commit", "tree", "branch", "upstream", "remote", "dirty", "ahead", "behind")
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(
+        r"""\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
     |(?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)
     |(?P<op>==|!=|<>|>=|<=|[=<>(),.])
     |(?P<word>[^\W\d][\w/-]*(?:-[\w/]+)*))""",
-    re.X,
-)
-_AGO = re.compile(r"(?:(\d+)|an?)\s*(second|minute|hour|day|week|month|year)s?\s+ago", re.I)
+        re.X,
+    )
+
+
+@cache
+def _ago() -> re.Pattern[str]:
+    return re.compile(r"(?:(\d+)|an?)\s*(second|minute|hour|day|week|month|year)s?\s+ago", re.I)
+
+
 _UNIT_SECONDS = {
     "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600,
 }  # fmt: skip
@@ -83,7 +92,7 @@ class _Parser:
         self.tokens: list[tuple[str, str, int]] = []
         at = 0
         while text[at:].strip():
-            match = _TOKEN.match(text, at)
+            match = _token().match(text, at)
             if not match or match.end() == at:
                 at += len(text[at:]) - len(text[at:].lstrip())
                 raise self.fault("a field, an operator or a value", (text[at : at + 12], at))
@@ -252,8 +261,7 @@ def point_in_time(text: str, now: datetime) -> datetime | None:
     named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
     if words in named:
         return named[words]
-    ago: Callable[..., Any] = _AGO.fullmatch
-    if match := ago(words):
+    if match := _ago().fullmatch(words):
         try:
             return now - timedelta(seconds=int(match[1] or 1) * _UNIT_SECONDS[match[2].lower()])
         except OverflowError:

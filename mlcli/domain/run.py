@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..errors import MlcliError
 from .source import Command, Environment, GitState, Person, Process
 
 
@@ -141,6 +142,13 @@ class Run(Struct, frozen=True, kw_only=True):
     def files_of(self, path: str) -> list[Artifact]:
         """The artifact files at or below `path`."""
         return [file for file in self.artifacts if file.path == path or file.path.startswith(f"{path}/")]
+
+
+class FoundRuns(Struct, frozen=True):
+    """The runs that match, newest first, and what could not be read on the way."""
+
+    runs: list[Run]
+    problems: list[MlcliError] = []
 
 
 def summarised(metrics: dict[str, Metric], points: Iterable[MetricPoint]) -> dict[str, Metric]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -82,29 +83,43 @@ class Source(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-_SECRET_NAME = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?$", re.I
-)
-_SECRET_SHAPE = re.compile(
-    r"(sk-[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|xox[abprs]-[\w-]{10,}"
-    r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
-)
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]+@")
+@cache
+def _secret_name() -> re.Pattern[str]:
+    return re.compile(
+        r"(pass(word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?$",
+        re.I,
+    )
+
+
+@cache
+def _secret_shape() -> re.Pattern[str]:
+    return re.compile(
+        r"(sk-[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|xox[abprs]-[\w-]{10,}"
+        r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
+    )
+
+
+@cache
+def _userinfo() -> re.Pattern[str]:
+    # Greedy, and past a '/' where what follows ':' is no port: a password may hold '@' and '/'.
+    return re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s]*|[^/:\s]*:(?!\d+/)\S*)@")
 
 
 def is_secret(name: str) -> bool:
     """Whether a param, option or variable of this name holds a secret: password, token, api_key ..."""
-    return bool(_SECRET_NAME.search(name.strip("-").replace("-", "_")))
+    return bool(_secret_name().search(name.strip("-").replace("-", "_")))
 
 
 def masked_text(text: str) -> str:
     """`text` without known token shapes and without credentials in URLs."""
-    return _USERINFO.sub(rf"\1{MASK}@", _SECRET_SHAPE.sub(MASK, text))
+    return _userinfo().sub(rf"\1{MASK}@", _secret_shape().sub(MASK, text))
 
 
 def without_credentials(url: str) -> str:
     """A remote's URL without user, password and query: https://user:token@host/x?y becomes https://host/x."""
-    return _USERINFO.sub(r"\1", url).partition("?")[0]
+    if re.match(r"(git\+)?ssh://[^/:@\s]+@", url):
+        return url.partition("?")[0]  # a login name, without which the URL would not work
+    return _userinfo().sub(r"\1", url).partition("?")[0]
 
 
 def masked_argv(argv: list[str]) -> list[str]:

@@ -47,6 +47,19 @@ class Repository:
         """Git's user, as `read_person` finds it."""
         return read_person(self.root)
 
+    def hooks_directory(self) -> str:
+        """Where git looks for hooks: core.hooksPath, else `hooks` in the directory that all worktrees share."""
+        said = answer(
+            self.root, ("config", "--show-scope", "-z", "--type=path", "--get-all", "core.hooksPath"), ok=(0, 1)
+        )
+        parts = said.split(b"\0")
+        # Our own override of it, in scope "command", is left out.
+        set_by_user = [
+            os.fsdecode(value) for scope, value in zip(parts[::2], parts[1::2], strict=False) if scope != b"command"
+        ]
+        shared = os.fsdecode(answer(self.root, ("rev-parse", "--git-common-dir"))).rstrip("\n")
+        return os.path.join(self.root, set_by_user[-1] if set_by_user else os.path.join(shared, "hooks"))
+
     def resolve_commit(self, text: str) -> str | None:
         """The full id of the commit that a branch, tag, short hash or other revision names; None where none does."""
         return _commit_id(self._ask(_verified(text), ok=(0, 1, 128))) if text and "\0" not in text else None

@@ -1,25 +1,18 @@
-"""What the rest of the house asks of a store, in the domain's words."""
+"""What the rest of the house asks of a store, in the domain's words; and what a store asks of its parts.
+
+Protocols only, for whoever checks types: defining one costs a millisecond, so nothing imports this module at run time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
-
-from msgspec import Struct
+from typing import Any, Protocol
 
 from ..domain.model import ModelVersion
 from ..domain.query import Filter
-from ..domain.run import Artifact, MetricPoint, Run
+from ..domain.run import Artifact, FoundRuns, MetricPoint, Run
 from ..domain.stage import Event, History, Holder, Stage
-from ..errors import MlcliError
-
-
-class FoundRuns(Struct, frozen=True):
-    """The runs that match, newest first, and what could not be read on the way."""
-
-    runs: list[Run]
-    problems: list[MlcliError] = []
 
 
 class Store(Protocol):
@@ -108,3 +101,24 @@ class Store(Protocol):
 
     def changing(self, model: str) -> AbstractContextManager[None]:
         """Keep other writers of this model's history out."""
+
+
+class DocumentFiles(Protocol):
+    """What a table of documents needs of the files below it; files.py says what each does."""
+
+    def read(self, name: str) -> bytes: ...  # noqa: D102
+    def names(self, directory: str) -> list[str]: ...  # noqa: D102
+    def exists(self, name: str) -> bool: ...  # noqa: D102
+    def create(self, name: str, data: bytes) -> bool: ...  # noqa: D102
+    def replace(self, name: str, data: bytes) -> None: ...  # noqa: D102
+    def move(self, name: str, target: str) -> bool: ...  # noqa: D102
+
+
+class Codec(Protocol):
+    """A document to bytes and back."""
+
+    def encode(self, document: dict[str, Any]) -> bytes:
+        """The document as bytes."""
+
+    def decode(self, data: bytes, where: str) -> dict[str, Any]:
+        """The document in `data`; Corrupt, naming `where`, where there is none."""

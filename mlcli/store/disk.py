@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
 
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.query import Filter
-from ..domain.run import Artifact, MetricPoint, Run, RunStatus, summarised
+from ..domain.run import Artifact, FoundRuns, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
 from . import layout, objects, schema
-from .base import FoundRuns
-from .documents import DocumentDir, DocumentFiles, NamedDB, NamedTable
+from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files
+
+if TYPE_CHECKING:
+    from .base import DocumentFiles
 
 
 class _Sealed:

@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from tinydb import Query, TinyDB
@@ -24,26 +24,8 @@ from ..domain.query import Both, Compare, Either, Filter, Negated
 from ..errors import Corrupt, MlcliError
 from .schema import Document
 
-
-class DocumentFiles(Protocol):
-    """What a table of documents needs of the files below it; files.py says what each does."""
-
-    def read(self, name: str) -> bytes: ...  # noqa: D102
-    def names(self, directory: str) -> list[str]: ...  # noqa: D102
-    def exists(self, name: str) -> bool: ...  # noqa: D102
-    def create(self, name: str, data: bytes) -> bool: ...  # noqa: D102
-    def replace(self, name: str, data: bytes) -> None: ...  # noqa: D102
-    def move(self, name: str, target: str) -> bool: ...  # noqa: D102
-
-
-class Codec(Protocol):
-    """A document to bytes and back."""
-
-    def encode(self, document: Document) -> bytes:
-        """The document as bytes."""
-
-    def decode(self, data: bytes, where: str) -> Document:
-        """The document in `data`; Corrupt, naming `where`, where there is none."""
+if TYPE_CHECKING:
+    from .base import Codec, DocumentFiles
 
 
 class DocumentDir(MutableMapping[str, Document]):

@@ -165,6 +165,8 @@ def _spoken(value: Any) -> Any:
 
 # Tables
 
+_GAP = 2
+
 
 class Cell:
     """A text with a style."""
@@ -231,17 +233,30 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         force_terminal=colored(sys.stdout), legacy_windows=False,
     )  # fmt: skip
     drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-
-    def line(text: str, style: str = "") -> Text:
-        # That a column may be narrowed is said to the table, that its text never wraps to the text: the widest goes first.
-        return Text(escaped(text), style=_rich_style(style), overflow="ellipsis", no_wrap=True)
-
-    for at, column in enumerate(columns):
+    cells = [[Text(escaped(column)) for column in columns]]
+    cells += [[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row] for row in rows]
+    widths = _fitted(columns, [max(row[at].cell_len for row in cells) for at in range(len(columns))], console.width)
+    for at, name in enumerate(cells[0]):
         numeric = bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text)
-        drawn.add_column(line(column), justify="right" if numeric else "left")
-    for row in rows:
-        drawn.add_row(*[line(cell.text, cell.style) for cell in row])
+        side: Any = "right" if numeric else "left"
+        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=widths[at])
+    for row in cells[1:]:
+        drawn.add_row(*row)
     console.print(drawn)
+
+
+_KEPT_WHOLE = {"", "run", "when", "status", "version", "staging", "production"}
+
+
+def _fitted(columns: Sequence[str], widths: list[int], available: int) -> list[int]:
+    """Column widths that fit: the widest is cut first, and what is of no use cut is not."""
+    fitted = list(widths)
+    while sum(fitted) + 2 * len(fitted) > available:
+        widest = max((width for name, width in zip(columns, fitted, strict=True) if name not in _KEPT_WHOLE), default=0)
+        if widest <= 4:
+            break
+        fitted[next(at for at, name in enumerate(columns) if fitted[at] == widest and name not in _KEPT_WHOLE)] -= 1
+    return fitted
 
 
 def _rich_style(style: str) -> str:

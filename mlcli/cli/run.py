@@ -107,7 +107,9 @@ def _ended(workspace: Workspace, done: Executed) -> None:
         return
     style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
     line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {output.duration(run.seconds)}"
-    if run.exit_code and run.status.value != "finished":
+    if run.signal:
+        line += f" · by {_signal_name(run.signal)}"
+    elif run.exit_code:
         line += f" · exit {run.exit_code}"
     before, changes = against_previous(workspace, run) if run.metrics else (None, [])
     if changes:
@@ -137,3 +139,12 @@ def _kept(run: Run) -> str:
 
 def _mark() -> str:
     return output.paint("mlcli", "dim", sys.stderr)
+
+
+def _signal_name(number: int) -> str:
+    from signal import Signals
+
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"

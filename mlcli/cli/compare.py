@@ -10,6 +10,8 @@ from . import output
 from .options import AsFormat, Json, RunRefs
 from .output import Cell, Format
 
+FEW = 6  # packages that differ: a run of another kind has hundreds
+
 
 def command(
     refs: RunRefs,
@@ -27,9 +29,12 @@ def command(
         output.emit_json("mlcli.comparison/1", runs=[run.id for run in found.runs], rows=found.rows)
         return
     names = [run.name if len({r.name for r in found.runs}) == len(found.runs) else run.id[:8] for run in found.runs]
-    rows = []
+    rows, packages = [], 0
     for row in found.rows:
         if row.same and not everything and row.group != "metrics":
+            continue
+        packages += row.group == "environment" and format_ is Format.table and not everything
+        if row.group == "environment" and packages > FEW:
             continue
         key = row.key if row.group in {"params", "metrics"} else f"{row.group}.{row.key}"
         cells = [Cell(key)]
@@ -42,6 +47,8 @@ def command(
         rows.append(cells)
     output.table(format_, ["", *names], rows, header=True)
     left_out = sum(1 for row in found.rows if row.same and row.group != "metrics")
+    if packages > FEW:
+        output.out(output.paint(f"({packages - FEW} more packages differ: --all)", "dim"))
     if format_ is Format.table and left_out and not everything:
         output.out(output.paint(f"({left_out} more are the same in all: --all)", "dim"))
 

@@ -39,7 +39,7 @@ def pairs(texts: list[str], option: str) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"{option} wants KEY=VALUE, not {quoted(text)}", f"{option} lr=0.1")
+            raise UsageError(f"{option} wants KEY=VALUE, not {quoted(text)}", f"as {option} lr=0.1")
         if found.setdefault(key, value) != value:
             raise UsageError(f"{option} says {quoted(key)} twice: {quoted(found[key])} and {quoted(value)}")
     return found

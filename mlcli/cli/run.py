@@ -57,6 +57,8 @@ def command(
         workspace = Workspace.find()
         first = not workspace.store.is_made()
         cwd = os.getcwd()
+        if idfile:
+            _write_id(idfile, "")  # that it cannot be written shows before a run begins
         done = run_command(workspace, request, cwd=cwd, announce=lambda run: _begun(run, first=first, idfile=idfile))
     except MlcliError as error:
         if output.state.debug:
@@ -93,7 +95,7 @@ def _write_id(path: str, run_id: str) -> None:
 
     try:
         with open(path, "w", encoding="ascii") as file:
-            file.write(run_id + "\n")
+            file.write(f"{run_id}\n" if run_id else "")
     except OSError as error:
         raise WriteFailed(f"cannot write --idfile {quoted(path)}: {error.strerror}") from None
 

@@ -58,7 +58,7 @@ def command(
         first = not workspace.store.is_made()
         cwd = os.getcwd()
         if idfile:
-            _write_id(idfile, "")  # that it cannot be written shows before a run begins
+            _check_writable(idfile)
         done = run_command(workspace, request, cwd=cwd, announce=lambda run: _begun(run, first=first, idfile=idfile))
     except MlcliError as error:
         if output.state.debug:
@@ -89,13 +89,24 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
         output.warning("the code of this run cannot be found again", hint_for(git.reason))
 
 
+def _check_writable(path: str) -> None:
+    # Asked before the run begins, and without making the file: a new file would make the run dirty.
+    from ..domain.names import quoted
+    from ..errors import WriteFailed
+
+    directory = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else directory, os.W_OK):
+        told = "it is a directory" if os.path.isdir(path) else "no such directory, or not writable"
+        raise WriteFailed(f"cannot write --idfile {quoted(path)}: {told}")
+
+
 def _write_id(path: str, run_id: str) -> None:
     from ..domain.names import quoted
     from ..errors import WriteFailed
 
     try:
         with open(path, "w", encoding="ascii") as file:
-            file.write(f"{run_id}\n" if run_id else "")
+            file.write(run_id + "\n")
     except OSError as error:
         raise WriteFailed(f"cannot write --idfile {quoted(path)}: {error.strerror}") from None
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from . import capture, tracking
-from .domain.run import Param, Run, RunStatus
+from .domain.run import Run, RunStatus
 from .errors import MlcliError, Refused
 from .gitrepo import scrubbed
 from .relay import Ending, relay
+from .tracking import Given
 from .workspace import ROOT_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, Workspace
 
 
@@ -18,11 +20,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """What `mlcli run` was asked: the command, and what was said about it."""
 
     argv: Sequence[str]
-    name: str | None = None
-    experiment: str | None = None
-    params: Mapping[str, Param] = {}
-    tags: Mapping[str, str] = {}
-    note: str = ""
+    given: Given
     require_clean: bool = False
 
 
@@ -47,16 +45,8 @@ def run_command(
         files = [*source.git.changed, *source.git.untracked]
         told = source.git.reason or f"{len(files) + source.git.left_out} uncommitted changes, as {files[0]}"
         raise Refused(f"--require-clean: {told}", "git add -A && git commit, then run again")
-    run = tracking.begin(
-        workspace,
-        source,
-        name=request.name,
-        experiment=request.experiment,
-        params={**capture.command.params(request.argv), **request.params},
-        tags=request.tags,
-        note=request.note,
-        parent_id=_parent(workspace),
-    )
+    params = {**capture.command.params(request.argv), **request.given.params}
+    run = tracking.begin(workspace, source, replace(request.given, params=params, parent_id=_parent(workspace)))
     announce(run)
     ending = relay(
         request.argv,

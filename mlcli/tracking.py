@@ -1,8 +1,7 @@
-"""Begin a run, log to it, end it; find runs and set them beside each other."""
+"""Begin a run, log to it, end it; find runs, and remove them."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,52 +11,58 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .domain import query
-from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name, storable
+from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name
 from .domain.run import (
     Artifact,
     FoundRuns,
-    Metric,
     MetricPoint,
     Model,
     Param,
     ParamSource,
     Run,
     RunStatus,
-    lower_is_better,
+    is_number,
     summarised,
 )
 from .domain.source import Source
+from .domain.values import (
+    MAX_PARAMS,
+    checked_note,
+    checked_params,
+    checked_step,
+    checked_tags,
+    json_value,
+    metric_value,
+    same_value,
+)
 from .errors import AlreadyLogged, InUse, InvalidValue, UsageError
 from .lookup import find_run, versions_of
 from .workspace import Workspace
 
-MAX_STEP = 2**63 - 1
-MAX_PARAMS = 10_000
-MAX_VALUE = 500_000
-MAX_NOTE = 100_000
+
+class Given(Struct, frozen=True, kw_only=True):
+    """What is said of a run when it begins."""
+
+    name: str | None = None
+    experiment: str | None = None
+    params: Mapping[str, Param] = {}
+    tags: Mapping[str, str] = {}
+    note: str = ""
+    parent_id: str | None = None
 
 
 # A run's life
 
 
-def begin(
-    workspace: Workspace,
-    source: Source,
-    *,
-    name: str | None = None,
-    experiment: str | None = None,
-    params: Mapping[str, Param] | None = None,
-    tags: Mapping[str, str] | None = None,
-    note: str = "",
-    parent_id: str | None = None,
-) -> Run:
+def begin(workspace: Workspace, source: Source, given: Given | None = None) -> Run:
     """Record a run before its work begins, so that a broken store shows before hours of training."""
+    given = given or Given()
     run_id = workspace.new_id()
     run = Run(
         id=run_id,
-        name=check_run_name(name) if name is not None else run_name(run_id),
-        name_given=name is not None,
-        experiment=check_name(experiment or workspace.settings.experiment, "experiment"),
+        name=run_name(run_id) if given.name is None else check_run_name(given.name),
+        name_given=given.name is not None,
+        experiment=check_name(given.experiment or workspace.settings.experiment, "experiment"),
         status=RunStatus.RUNNING,
         started_at=source.at,
         command=source.command,
@@ -65,10 +70,10 @@ def begin(
         environment=source.environment,
         process=source.process,
         user=source.user,
-        parent_id=parent_id,
-        params=_checked_params(params or {}),
-        tags=_checked_tags(tags or {}),
-        note=_checked_note(note),
+        parent_id=given.parent_id,
+        params=checked_params(given.params),
+        tags=checked_tags(given.tags),
+        note=checked_note(given.note),
     )
     workspace.make_store()
     workspace.store.add_run(run)
@@ -135,12 +140,12 @@ def log_params(
     workspace: Workspace, run_id: str, values: Mapping[str, Any], source: ParamSource = ParamSource.LOGGED
 ) -> None:
     """Log params: any JSON values. AlreadyLogged where one was said before with another value; then none is kept."""
-    params = _checked_params({key: Param(json_value(value, key), source) for key, value in values.items()})
+    params = checked_params({key: Param(json_value(value, key), source) for key, value in values.items()})
 
     def logged(run: Run) -> Run:
         for key, param in params.items():
             old = run.params.get(key)
-            if old and not old.source.guessed and not _same(old.value, param.value):
+            if old and not old.source.guessed and not same_value(old.value, param.value):
                 raise AlreadyLogged(
                     f"param {quoted(key)} was {old.source.value} as {quoted(old.value)} and cannot become "
                     f"{quoted(param.value)}",
@@ -179,7 +184,7 @@ def log_metrics(
 
 def set_tags(workspace: Workspace, run_id: str, tags: Mapping[str, Any]) -> Run:
     """Set tags; a tag that is there is replaced."""
-    checked = _checked_tags(tags)
+    checked = checked_tags(tags)
     return workspace.store.change_run(run_id, lambda run: replace(run, tags={**run.tags, **checked}))
 
 
@@ -193,7 +198,7 @@ def remove_tags(workspace: Workspace, run_id: str, keys: Iterable[str]) -> Run:
 
 def set_note(workspace: Workspace, run_id: str, note: str) -> Run:
     """Replace a run's note."""
-    checked = _checked_note(note)
+    checked = checked_note(note)
     return workspace.store.change_run(run_id, lambda run: replace(run, note=checked))
 
 
@@ -230,75 +235,7 @@ def _with(artifacts: Sequence[Artifact], added: Sequence[Artifact]) -> list[Arti
     return [kept[path] for path in sorted(kept)]
 
 
-# What may be logged
-
-
-def json_value(value: Any, key: str) -> Any:
-    """`value` as JSON keeps it: numbers, texts, true, false, null, lists and maps; anything else by its text."""
-    if hasattr(value, "item") and callable(value.item) and getattr(value, "ndim", None) == 0:
-        value = value.item()  # a NumPy or torch scalar
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, list | tuple):
-        return [json_value(inner, key) for inner in value]
-    if isinstance(value, dict):
-        return {str(name): json_value(inner, key) for name, inner in value.items()}
-    text = storable(value if isinstance(value, str) else str(value))
-    if len(text) > MAX_VALUE:
-        raise InvalidValue(f"param {quoted(key)} has {len(text)} characters and at most {MAX_VALUE} fit")
-    return text
-
-
-def metric_value(key: str, value: Any) -> float:
-    """`value` as a metric's number; NaN and infinities are numbers too. InvalidValue names the metric."""
-    if not isinstance(value, str | bytes | complex) and value is not None:
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise InvalidValue(f"metric {quoted(key)} must be a number, not {quoted(value)}", "log a text as a param or a tag")
-
-
-def checked_step(step: Any) -> int:
-    """`step` as a whole number of 64 bits; none is 0."""
-    if step is None:
-        return 0
-    number = step.item() if hasattr(step, "item") else step
-    if isinstance(number, bool) or not isinstance(number, int) or not -MAX_STEP - 1 <= number <= MAX_STEP:
-        raise InvalidValue(f"a step must be a whole number of 64 bits, not {quoted(step)}")
-    return number
-
-
-def _same(old: Any, new: Any) -> bool:
-    both_nan = isinstance(old, float | str) and isinstance(new, float) and math.isnan(new) and str(old).lower() == "nan"
-    return both_nan or (old == new and isinstance(old, bool) == isinstance(new, bool))
-
-
-def _checked_params(params: Mapping[str, Param]) -> dict[str, Param]:
-    if len(params) > MAX_PARAMS:
-        raise InvalidValue(f"a run has at most {MAX_PARAMS} params, and these are {len(params)}")
-    return {check_key(key, "param"): param for key, param in params.items()}
-
-
-def _checked_tags(tags: Mapping[str, Any]) -> dict[str, str]:
-    checked = {check_key(key, "tag"): storable(str(value)) for key, value in tags.items()}
-    for key, value in checked.items():
-        if len(value) > MAX_VALUE:
-            raise InvalidValue(f"tag {quoted(key)} has {len(value)} characters and at most {MAX_VALUE} fit")
-    return checked
-
-
-def _checked_note(note: str) -> str:
-    if len(note) > MAX_NOTE:
-        raise InvalidValue(f"a note has at most {MAX_NOTE} characters, and this one {len(note)}")
-    return storable(note)
-
-
-# Finding and comparing
+# Finding
 
 SORTS: dict[str, Callable[[Run], Any]] = {
     "started": lambda run: run.started_at,
@@ -322,8 +259,8 @@ def find_runs(
     runs = found.runs
     if key:
         by, descending = key
-        with_value = [run for run in runs if _present(by(run))]
-        without = [run for run in runs if not _present(by(run))]
+        with_value = [run for run in runs if is_number(by(run))]
+        without = [run for run in runs if not is_number(by(run))]
         runs = [*sorted(with_value, key=lambda run: _ordered(by(run)), reverse=descending), *without]
     return FoundRuns(runs if limit is None else runs[: max(limit, 0)], found.problems)
 
@@ -346,108 +283,10 @@ def _sort_key(sort: str) -> tuple[Callable[[Run], Any], bool]:
     return SORTS[field], direction == "desc"
 
 
-def _present(value: Any) -> bool:
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
-
-
 def _ordered(value: Any) -> tuple[int, Any]:
     if isinstance(value, bool | int | float):
         return (0, value)
     return (1, value) if isinstance(value, datetime) else (2, str(value))
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One thing compared: its values, one a run (None where the run has none); `best` names the best columns."""
-
-    group: str
-    key: str
-    values: list[Any]
-    same: bool
-    best: list[int] = []
-
-
-class Comparison(Struct, frozen=True, kw_only=True):
-    """Runs side by side."""
-
-    runs: list[Run]
-    rows: list[Row]
-
-
-def compare(workspace: Workspace, refs: Sequence[str]) -> Comparison:
-    """Two or more runs side by side: params, metrics, commit, and what else differs."""
-    if len(refs) < 2:
-        raise UsageError("compare needs two runs or more", "mlcli compare @ @1")
-    runs = [find_run(workspace, ref) for ref in refs]
-    rows = [
-        *_rows("params", runs, lambda run: {key: param.value for key, param in run.params.items()}),
-        *_rows("metrics", runs, lambda run: {key: metric.last for key, metric in run.metrics.items()}),
-        *_rows("git", runs, lambda run: {"commit": run.git.commit, "dirty": run.git.dirty, "branch": run.git.branch}),
-        *_rows("environment", runs, lambda run: {"python": run.environment.python, **run.environment.packages}),
-        *_rows("tags", runs, lambda run: run.tags),
-    ]
-    return Comparison(runs=runs, rows=rows)
-
-
-def _rows(group: str, runs: Sequence[Run], values: Callable[[Run], Mapping[str, Any]]) -> list[Row]:
-    each = [values(run) for run in runs]
-    keys = list(dict.fromkeys(key for found in each for key in found))
-    rows = []
-    for key in keys:
-        column = [found.get(key) for found in each]
-        same = all(value == column[0] for value in column)
-        best = _best_columns(key, column) if group == "metrics" and not same else []
-        rows.append(Row(group=group, key=key, values=column, same=same, best=best))
-    return rows
-
-
-def _best_columns(metric: str, column: Sequence[Any]) -> list[int]:
-    numbers = [value for value in column if _present(value)]
-    if not numbers:
-        return []
-    best = min(numbers) if lower_is_better(metric) else max(numbers)
-    return [at for at, value in enumerate(column) if value == best]
-
-
-class Difference(Struct, frozen=True, kw_only=True):
-    """A metric beside the same metric of the run before."""
-
-    metric: str
-    value: float
-    change: float | None
-
-
-def against_previous(workspace: Workspace, run: Run) -> tuple[Run | None, list[Difference]]:
-    """The run before this one of the same program in the same experiment, and the change of each metric since."""
-    earlier = [
-        other
-        for other in workspace.store.find_runs().runs
-        if other.id != run.id
-        and other.started_at <= run.started_at
-        and other.status is RunStatus.FINISHED
-        and other.experiment == run.experiment
-        and program(other) == program(run)
-    ]
-    before = earlier[0] if earlier else None
-    changes = [
-        Difference(metric=key, value=metric.last, change=_change(metric, before.metrics.get(key) if before else None))
-        for key, metric in run.metrics.items()
-    ]
-    return before, changes
-
-
-def _change(metric: Metric, before: Metric | None) -> float | None:
-    if before is None or not (math.isfinite(metric.last) and math.isfinite(before.last)):
-        return None
-    return metric.last - before.last
-
-
-def program(run: Run) -> tuple[str, ...]:
-    """What a run ran, without its options: ('python', 'train.py'), ('python', '-m', 'churn.train')."""
-    argv = run.command.argv
-    first = os.path.basename(argv[0]) if argv else ""
-    if argv[1:2] == ["-m"]:
-        return (first, *argv[1:3])
-    return (first, *[arg for arg in argv[1:] if not arg.startswith("-") and "=" not in arg][:1])
 
 
 def remove(workspace: Workspace, refs: Sequence[str]) -> list[Run]:

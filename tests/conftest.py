@@ -120,7 +120,7 @@ def record(workspace):
         source = capture.collect(
             list(argv), root=workspace.root, cwd=workspace.root, environ=os.environ, at=workspace.now()
         )
-        run = tracking.begin(workspace, source, name=name)
+        run = tracking.begin(workspace, source, tracking.Given(name=name))
         if params:
             tracking.log_params(workspace, run.id, params)
         for key, values in (metrics or {}).items():

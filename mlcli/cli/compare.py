@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import output, tables, words
 from .options import AsFormat, Json, RunRefs
-from .output import Cell, Format
+from .tables import Cell, Format
 
 FEW = 6  # packages that differ: a run of another kind has hundreds
 
@@ -20,11 +20,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Set two runs or more side by side: what differs in params, metrics, code and environment."""
-    from ..tracking import compare
+    from ..comparison import compare
     from ..workspace import Workspace
 
     found = compare(Workspace.find(), refs)
-    format_ = output.chosen(format_, as_json=as_json)
+    format_ = tables.chosen(format_, as_json=as_json)
     if format_ is Format.json:
         output.emit_json("mlcli.comparison/1", runs=[run.id for run in found.runs], rows=found.rows)
         return
@@ -45,7 +45,7 @@ def command(
             )
             cells.append(Cell(f"{shown}{delta}", "green" if at in row.best else ""))
         rows.append(cells)
-    output.table(format_, ["", *names], rows, header=True)
+    tables.table(format_, ["", *names], rows, header=True)
     left_out = sum(1 for row in found.rows if row.same and row.group != "metrics")
     if packages > FEW:
         output.out(output.paint(f"({packages - FEW} more packages differ: --all)", "dim"))
@@ -58,10 +58,10 @@ def _shown(key: str, value: object, *, exact: bool) -> str:
         return "-"
     if key == "commit" and isinstance(value, str) and not exact:
         return value[:7]
-    return value if isinstance(value, str) else output.json_line(value).strip('"') if exact else output.number(value)
+    return value if isinstance(value, str) else output.json_line(value).strip('"') if exact else words.number(value)
 
 
 def _delta(first: object, value: object, at: int, *, metric: bool) -> str:
     if at == 0 or not metric or not isinstance(first, float) or not isinstance(value, float) or first == value:
         return ""
-    return f" {output.signed(value - first)}"
+    return f" {words.signed(value - first)}"

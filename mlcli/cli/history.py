@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import output, tables, words
 from .options import AsFormat, Header, Json
-from .output import Cell, Format
+from .tables import Cell, Format
 
 if TYPE_CHECKING:
     from ..registry import Entry
@@ -25,7 +25,7 @@ def command(
     from ..workspace import Workspace
 
     entries = history(Workspace.find(), model)
-    format_ = output.chosen(format_, as_json=as_json)
+    format_ = tables.chosen(format_, as_json=as_json)
     if format_ is Format.json:
         output.emit_json("mlcli.history/1", model=model, entries=entries)
         return
@@ -36,7 +36,7 @@ def command(
     rows = [
         [
             Cell(
-                output.stamp(entry.at) if format_ is Format.table else entry.at.isoformat().replace("+00:00", "Z"),
+                words.stamp(entry.at) if format_ is Format.table else entry.at.isoformat().replace("+00:00", "Z"),
                 "dim",
             ),
             Cell(f"{model}@{entry.version}" if entry.version else "-", "accent"),
@@ -47,7 +47,7 @@ def command(
         ]
         for entry in entries
     ]
-    output.table(format_, ["when", "version", "what", "who", "at commit", "why"], rows, header=header)
+    tables.table(format_, ["when", "version", "what", "who", "at commit", "why"], rows, header=header)
 
 
 def _what(entry: Entry) -> str:

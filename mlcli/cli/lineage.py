@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import output
+from . import output, words
 from .options import AnyRef, Json
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _branch(link: Link) -> Branch:
         return run
     stage = str(link.stage)
     style = {"Production": "green", "Staging": "yellow"}.get(stage, "dim")
-    digest = output.short_digest(version.artifact.digest) if version.artifact else ""
-    registered = f"registered {output.stamp(version.registered_at)} by {version.registered_by}"
+    digest = words.short_digest(version.artifact.digest) if version.artifact else ""
+    registered = f"registered {words.stamp(version.registered_at)} by {version.registered_by}"
     head = "  ".join(
         (
             output.paint(version.ref, "accent"),
@@ -80,14 +80,14 @@ def _run_branch(run: Run, artifacts: list[Artifact], here: list[bool]) -> Branch
     style = {"finished": "green", "running": "yellow"}.get(run.status.value, "red")
     head = (
         f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  "
-        f"{output.paint(run.status.value, style)}  {output.stamp(run.started_at)}"
+        f"{output.paint(run.status.value, style)}  {words.stamp(run.started_at)}"
     )
     below: list[Branch] = [(_label("command", " ".join(run.command.argv)), []), (_code(run), [])]
     if run.params:
-        told = "  ".join(f"{key} {output.told_value(param.value)}" for key, param in run.params.items())
+        told = "  ".join(f"{key} {words.told_value(param.value)}" for key, param in run.params.items())
         below.append((_label("params", told), []))
     if run.metrics:
-        told = "  ".join(f"{key} {output.number(metric.last)}" for key, metric in run.metrics.items())
+        told = "  ".join(f"{key} {words.number(metric.last)}" for key, metric in run.metrics.items())
         below.append((_label("metrics", told), []))
     env = run.environment
     packages = f", {len(env.packages)} packages" if env.packages else ""
@@ -114,7 +114,7 @@ def _code(run: Run) -> str:
 
 def _file(file: Artifact, *, is_here: bool) -> str:
     missing = "" if is_here else " " + output.paint("not in this clone", "yellow")
-    return f"{output.escaped(file.path)}  {output.size(file.size)}  {file.digest}{missing}"
+    return f"{output.escaped(file.path)}  {words.size(file.size)}  {file.digest}{missing}"
 
 
 def _label(label: str, text: str) -> str:

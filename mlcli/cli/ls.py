@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import output
+from . import output, tables, words
 from .options import AsFormat, Header, Json, Quiet
-from .output import Cell, Format
+from .tables import Cell, Format
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ def command(
 
     workspace = Workspace.find()
     found = find_runs(workspace, filter_, sort=sort, limit=limit)
-    format_ = output.chosen(format_, as_json=as_json)
+    format_ = tables.chosen(format_, as_json=as_json)
     output.warn_of(found.problems)
     if quiet:
         if found.runs:
@@ -68,13 +68,13 @@ def _show(
     if columns:
         names = _expanded(columns, runs)
         rows = [[_cell(name, run, now) for name in names] for run in runs]
-        output.table(format_, names, rows, header=header)
+        tables.table(format_, names, rows, header=header)
     elif format_ is Format.table:
         _table_of_differences(runs, now, numbered=numbered)
     else:
         names = ["id", "started", "status", "name", "experiment", "commit", "params", "metrics"]
         rows = [[_cell(name, run, None) for name in names] for run in runs]
-        output.table(format_, names, rows, header=header)
+        tables.table(format_, names, rows, header=header)
 
 
 def _table_of_differences(runs: Sequence[Run], now: datetime, *, numbered: bool) -> None:
@@ -92,7 +92,7 @@ def _table_of_differences(runs: Sequence[Run], now: datetime, *, numbered: bool)
             Cell(mark, "dim"),
             Cell(marks[run.id], "accent"),
             Cell(run.name),
-            Cell(output.ago(run.started_at, now)),
+            Cell(words.ago(run.started_at, now)),
         ]
         cells.append(Cell(_STATUS_WORD.get(run.status.value, run.status.value), _STATUS_STYLE[run.status.value]))
         cells += [Cell(_param(run, key)) for key in shown]
@@ -100,7 +100,7 @@ def _table_of_differences(runs: Sequence[Run], now: datetime, *, numbered: bool)
         cells.append(Cell(", ".join(model.path for model in run.models)))
         rows.append(cells)
     keep = [at for at in range(len(names)) if at in {1, 2, 3, 4} or any(row[at].text for row in rows)]
-    output.table(Format.table, [names[at] for at in keep], [[row[at] for at in keep] for row in rows])
+    tables.table(Format.table, [names[at] for at in keep], [[row[at] for at in keep] for row in rows])
     told = [f"{key}={_param(runs[0], key)}" for key in sorted(same)]
     commits = {run.git.commit for run in runs}
     if len(runs) > 1 and len(commits) == 1 and runs[0].git.commit:
@@ -131,11 +131,11 @@ def _best(runs: Sequence[Run], key: str) -> set[str]:
 
 
 def _param(run: Run, key: str) -> str:
-    return output.told_value(run.params[key].value) if key in run.params else ""
+    return words.told_value(run.params[key].value) if key in run.params else ""
 
 
 def _metric(run: Run, key: str) -> str:
-    return output.number(run.metrics[key].last) if key in run.metrics else ""
+    return words.number(run.metrics[key].last) if key in run.metrics else ""
 
 
 _COLUMNS: dict[str, Callable[[Run], Any]] = {
@@ -156,7 +156,7 @@ _COLUMNS: dict[str, Callable[[Run], Any]] = {
     "command": lambda run: " ".join(run.command.argv),
     "model": lambda run: ",".join(model.path for model in run.models),
     "parent": lambda run: run.parent_id,
-    "params": lambda run: " ".join(f"{key}={output.told_value(param.value)}" for key, param in run.params.items()),
+    "params": lambda run: " ".join(f"{key}={words.told_value(param.value)}" for key, param in run.params.items()),
     "metrics": lambda run: " ".join(f"{key}={_exact(metric.last)}" for key, metric in run.metrics.items()),
     "tags": lambda run: " ".join(f"{key}={value}" for key, value in run.tags.items()),
 }
@@ -191,5 +191,5 @@ def _cell(name: str, run: Run, now: datetime | None) -> Cell:
     if dot:
         return Cell(run.tags.get(key, ""))
     if name == "when" and now is not None:
-        return Cell(output.ago(run.started_at, now))
+        return Cell(words.ago(run.started_at, now))
     return Cell(_exact(_COLUMNS[name](run)), _STATUS_STYLE.get(run.status.value, "") if name == "status" else "")

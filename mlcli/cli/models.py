@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..domain.stage import Stage
-from . import output
+from . import output, tables, words
 from .options import AsFormat, Header, Json, Quiet
-from .output import Cell, Format
+from .tables import Cell, Format
 
 if TYPE_CHECKING:
     from ..registry import RegisteredModel
@@ -22,7 +22,7 @@ def command(
 
     workspace = Workspace.find()
     found = models(workspace)
-    format_ = output.chosen(format_, as_json=as_json)
+    format_ = tables.chosen(format_, as_json=as_json)
     if quiet:
         for model in found:
             output.out(model.name)
@@ -41,12 +41,12 @@ def command(
             Cell(_numbers(model, Stage.STAGING), "yellow"),
             Cell(_numbers(model, Stage.PRODUCTION), "green"),
             Cell(f"{model.name}@{model.versions[-1].version.number}"),
-            Cell(output.ago(model.versions[-1].version.registered_at, workspace.now()) if format_ is Format.table
+            Cell(words.ago(model.versions[-1].version.registered_at, workspace.now()) if format_ is Format.table
                  else model.versions[-1].version.registered_at.isoformat(timespec="seconds").replace("+00:00", "Z")),
         ]
         for model in found
     ]  # fmt: skip
-    output.table(format_, ["model", "versions", "staging", "production", "newest", "when"], rows, header=header)
+    tables.table(format_, ["model", "versions", "staging", "production", "newest", "when"], rows, header=header)
 
 
 def _numbers(model: RegisteredModel, stage: Stage) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .output import Format
+from .tables import Format
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import output, words
 from .options import Json, Why
 
 
@@ -53,6 +53,6 @@ def _changes(run, before) -> None:  # type: ignore[no-untyped-def]
     for key, metric in run.metrics.items():
         old = before.metrics.get(key)
         if old is not None and old.last == old.last and metric.last == metric.last:
-            told.append(f"{output.escaped(key)} {output.number(old.last)} -> {output.number(metric.last)}")
+            told.append(f"{output.escaped(key)} {words.number(old.last)} -> {words.number(metric.last)}")
     if told:
         output.out("  " + "   ".join(told))

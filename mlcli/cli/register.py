@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import output
+from . import output, words
 from .options import Json, Why
 
 
@@ -39,7 +39,7 @@ def command(
     already = "" if done.made else " (registered already)"
     output.out(
         f"{output.paint(version.ref, 'accent')} <- run {version.run.id[:8]} {output.escaped(version.path)}"
-        f" {output.short_digest(digest)}{already}"
+        f" {words.short_digest(digest)}{already}"
     )
     if version.run.git.dirty and done.made:
         output.warning("its run was made from uncommitted code: check will refuse it in Staging and Production")

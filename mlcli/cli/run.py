@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import output, words
 from .options import pairs
 
 if TYPE_CHECKING:
@@ -44,16 +44,15 @@ def command(
     from ..domain.source import parsed_scalar
     from ..errors import MlcliError
     from ..execution import Request, run_command
+    from ..tracking import Given
     from ..workspace import Workspace
 
     try:
         params = {
             key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
         }
-        request = Request(
-            argv=command, name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note,
-            require_clean=require_clean,
-        )  # fmt: skip
+        given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
+        request = Request(argv=command, given=given, require_clean=require_clean)
         workspace = Workspace.find()
         first = not workspace.store.is_made()
         cwd = os.getcwd()
@@ -112,14 +111,14 @@ def _write_id(path: str, run_id: str) -> None:
 
 
 def _ended(workspace: Workspace, done: Executed) -> None:
-    from ..tracking import against_previous
+    from ..comparison import against_previous
 
     run = done.run
     if done.trouble is not None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return
     style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
-    line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {output.duration(run.seconds)}"
+    line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {words.duration(run.seconds)}"
     if run.signal:
         line += f" · by {_signal_name(run.signal)}"
     elif run.exit_code:
@@ -127,8 +126,8 @@ def _ended(workspace: Workspace, done: Executed) -> None:
     before, changes = against_previous(workspace, run) if run.metrics else (None, [])
     if changes:
         shown = [
-            f"{output.escaped(each.metric)} {output.number(each.value)}"
-            + (f" {output.signed(each.change)}" if each.change is not None else "")
+            f"{output.escaped(each.metric)} {words.number(each.value)}"
+            + (f" {words.signed(each.change)}" if each.change else "")
             for each in changes[:6]
         ]
         line += " · " + "  ".join(shown) + (f" (against {output.escaped(before.name)})" if before else "")
@@ -145,9 +144,9 @@ def _kept(run: Run) -> str:
         return ""
     if len(run.models) == 1:
         total = sum(file.size for file in run.files_of(run.models[0].path))
-        return f" · model {output.escaped(run.models[0].path)} {output.size(total)}"
+        return f" · model {output.escaped(run.models[0].path)} {words.size(total)}"
     total = sum(file.size for file in run.artifacts)
-    return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {output.size(total)}"
+    return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {words.size(total)}"
 
 
 def _mark() -> str:

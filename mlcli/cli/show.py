@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import output
+from . import output, words
 from .options import AnyRef, Json
 
 if TYPE_CHECKING:
@@ -58,19 +58,19 @@ def _version(version: ModelVersion, stage: str) -> None:
     output.out(f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}")
     model = version.artifact
     files = version.files
-    total = output.size(sum(file.size for file in files))
-    digest = output.short_digest(model.digest if model else files[0].digest if files else "")
+    total = words.size(sum(file.size for file in files))
+    digest = words.short_digest(model.digest if model else files[0].digest if files else "")
     _line("artifact", f"{output.escaped(version.path)} {total} {digest}")
     by = output.escaped(version.registered_by)
     _line(
         "registered",
-        f"{output.stamp(version.registered_at)} by {by}" + (f" · {output.escaped(version.why)}" if version.why else ""),
+        f"{words.stamp(version.registered_at)} by {by}" + (f" · {output.escaped(version.why)}" if version.why else ""),
     )
 
 
 def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
     style = {"finished": "green", "running": "yellow"}.get(run.status.value, "red")
-    ended = f"{output.paint(run.status.value, style)} · {output.duration(run.seconds)} · {output.stamp(run.started_at)}"
+    ended = f"{output.paint(run.status.value, style)} · {words.duration(run.seconds)} · {words.stamp(run.started_at)}"
     output.out(f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  {ended}")
     if run.reason:
         _line("reason", output.escaped(run.reason))
@@ -88,31 +88,31 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
         _line(
             "params",
             "   ".join(
-                f"{output.escaped(key)} {output.escaped(output.told_value(param.value))}"
+                f"{output.escaped(key)} {output.escaped(words.told_value(param.value))}"
                 for key, param in run.params.items()
             ),
         )
     for at, (key, metric) in enumerate(run.metrics.items()):
         course = (
-            output.sparkline([point.value for point in workspace.store.points(run.id, key)]) if metric.count > 1 else ""
+            words.sparkline([point.value for point in workspace.store.points(run.id, key)]) if metric.count > 1 else ""
         )
         span = (
-            f"  min {output.number(metric.min)} max {output.number(metric.max)} of {metric.count}"
+            f"  min {words.number(metric.min)} max {words.number(metric.max)} of {metric.count}"
             if metric.count > 1
             else ""
         )
         _line(
-            "metrics" if at == 0 else "", f"{output.escaped(key)} {output.number(metric.last)} {course}{span}".rstrip()
+            "metrics" if at == 0 else "", f"{output.escaped(key)} {words.number(metric.last)} {course}{span}".rstrip()
         )
     for at, model in enumerate(run.models):
         _line(
             "model" if at == 0 else "",
-            f"{output.escaped(model.path)} {output.escaped(model.python_class)} {output.short_digest(model.digest)}",
+            f"{output.escaped(model.path)} {output.escaped(model.python_class)} {words.short_digest(model.digest)}",
         )
     for at, file in enumerate(run.artifacts[:10]):
         _line(
             "artifacts" if at == 0 else "",
-            f"{output.escaped(file.path)} {output.size(file.size)} {output.short_digest(file.digest)}",
+            f"{output.escaped(file.path)} {words.size(file.size)} {words.short_digest(file.digest)}",
         )
     if len(run.artifacts) > 10:
         _line("", f"… and {len(run.artifacts) - 10} more")

@@ -179,6 +179,11 @@ def summarised(metrics: dict[str, Metric], points: Iterable[MetricPoint]) -> dic
     return told
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value can be set beside others: it is there, and is no NaN."""
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
 _LOWER_IS_BETTER = ("loss", "error", "err", "mse", "rmse", "mae", "mape", "perplexity", "latency", "time", "seconds")
 
 

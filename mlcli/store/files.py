@@ -14,14 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..errors import BadStore, Corrupt, Locked, WriteFailed
-from . import layout
+from ..errors import BadStore, Corrupt, WriteFailed
+from . import layout, locks
 
 MAX_DOCUMENT = 64 * 2**20
-LOCK_SECONDS = 10.0
 _SYNC_METRICS_SECONDS = 1.0
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-_NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _SAID = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -53,9 +51,10 @@ def reason(error: OSError) -> str:
 class Files:
     """Files below one root, named by paths relative to it with '/' between their parts."""
 
-    def __init__(self, root: str, *, sync: bool = True) -> None:
+    def __init__(self, root: str, *, sync: bool = True, lock_seconds: float = locks.SECONDS) -> None:
         self.root = root
         self.sync = sync
+        self.lock_seconds = lock_seconds
         self._synced: dict[str, float] = {}
 
     # Reading
@@ -121,7 +120,7 @@ class Files:
         with self.writing(name):
             descriptor = self._append_descriptor(name)
             try:
-                _flock(descriptor, name)
+                locks.flock(descriptor, name, self.lock_seconds)
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     lines = b"\n" + lines
@@ -206,26 +205,15 @@ class Files:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the lock of that name; Locked, naming the holder, where it is not had within ten seconds."""
+        """Hold the lock of that name; Locked, naming the holder, where it is not had in time."""
         path = layout.lock(name)
         with self.writing(path):
             self._make_directory(layout.LOCKS)
-        while True:
-            with self.writing(path):
-                descriptor = os.open(self.path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            try:
-                fallback = _flock(descriptor, name, self.path(path))
-                if not _still_there(descriptor, self.path(path)):
-                    continue  # .cache was deleted while we waited: the name now belongs to another file
-                try:
-                    _say_holder(descriptor)
-                    yield
-                finally:
-                    if fallback is not None:
-                        fallback.release()
-                return
-            finally:
-                os.close(descriptor)
+            held = locks.take(self.path(path), name, self.lock_seconds)
+        try:
+            yield
+        finally:
+            held.release()
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:
@@ -339,60 +327,3 @@ def write_all(descriptor: int, data: bytes) -> None:
 def _unlink(path: str) -> None:
     with suppress(OSError):  # it was moved to its place, or it is swept with the other temporary files
         os.unlink(path)
-
-
-def _flock(descriptor: int, name: str, path: str = "") -> _Release | None:
-    """Take the kernel's lock on an open file; the kernel drops it when we die, so no lock is ever stale."""
-    import fcntl
-
-    deadline, wait = time.monotonic() + LOCK_SECONDS, 0.001
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Locked(
-                    f"{name} is locked by {_holder(descriptor)} for more than {LOCK_SECONDS:g} seconds",
-                    "wait for it to end, then run the command again",
-                ) from None
-            time.sleep(wait)
-            wait = min(wait * 2, 0.05)
-        except OSError as error:
-            if error.errno not in _NO_FLOCK or not path:
-                raise
-            return _lease(path, name)
-        else:
-            return None
-
-
-class _Release:
-    def release(self) -> None:
-        """Give the lock back."""
-
-
-def _lease(path: str, name: str) -> _Release:
-    # Importing filelock costs more than a whole document write, so it is asked only where the kernel has no flock.
-    from filelock import SoftFileLock, Timeout
-
-    lease = SoftFileLock(f"{path}.lease", timeout=LOCK_SECONDS)
-    try:
-        lease.acquire()
-    except Timeout:
-        raise Locked(f"{name} is locked for more than {LOCK_SECONDS:g} seconds", "mlcli doctor") from None
-    return lease  # type: ignore[return-value]
-
-
-def _still_there(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
-
-
-def _say_holder(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
-
-
-def _holder(descriptor: int) -> str:
-    return os.pread(descriptor, 200, 0).decode(errors="replace").split("\n")[0] or "another process"

@@ -1,0 +1,129 @@
+"""Rows: a table on a terminal, tab-separated lines on a pipe, CSV, Markdown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+from ..domain.names import escaped
+from .output import colored, out
+
+
+class Format(str, Enum):
+    """How a list is written."""
+
+    auto = "auto"
+    table = "table"
+    plain = "plain"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+    md = "md"
+
+
+_GAP = 2
+
+
+class Cell:
+    """A text with a style."""
+
+    __slots__ = ("style", "text")
+
+    def __init__(self, text: object, style: str = "") -> None:
+        self.text = "" if text is None else text if isinstance(text, str) else str(text)
+        self.style = style
+
+
+def chosen(format_: Format, *, as_json: bool = False) -> Format:
+    """The format in force: what was asked for, else a table on a terminal and plain lines on a pipe."""
+    if as_json:
+        return Format.json
+    if format_ is not Format.auto:
+        return format_
+    return Format.table if sys.stdout.isatty() else Format.plain
+
+
+def table(format_: Format, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, header: bool = False) -> None:
+    """Rows as a table on a terminal, tab-separated and never cut on a pipe, as CSV or as Markdown."""
+    writers: dict[Format, Callable[[], None]] = {
+        Format.table: lambda: _rich_table(columns, rows),
+        Format.csv: lambda: _csv(columns, rows),
+        Format.md: lambda: _markdown(columns, rows),
+    }
+    writers.get(format_, lambda: _plain(columns, rows, header=header))()
+
+
+def _plain(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, header: bool) -> None:
+    lines = ["\t".join(columns)] if header else []
+    lines += ["\t".join(escaped(cell.text) for cell in row) for row in rows]
+    if lines:
+        out("\n".join(lines))
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([escaped(cell.text) for cell in row] for row in rows)
+    sys.stdout.flush()
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    out(line(columns))
+    out(line(["---"] * len(columns)))
+    for row in rows:
+        out(line([escaped(cell.text) for cell in row]))
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(
+        file=sys.stdout, no_color=not colored(sys.stdout), highlight=False, markup=False, emoji=False,
+        force_terminal=colored(sys.stdout), legacy_windows=False,
+    )  # fmt: skip
+    drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    cells = [[Text(escaped(column)) for column in columns]]
+    cells += [[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row] for row in rows]
+    widths = _fitted(columns, [max(row[at].cell_len for row in cells) for at in range(len(columns))], console.width)
+    for at, name in enumerate(cells[0]):
+        numeric = bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text)
+        side: Any = "right" if numeric else "left"
+        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=widths[at])
+    for row in cells[1:]:
+        drawn.add_row(*row)
+    console.print(drawn)
+
+
+_KEPT_WHOLE = {"", "run", "when", "status", "version", "staging", "production"}
+
+
+def _fitted(columns: Sequence[str], widths: list[int], available: int) -> list[int]:
+    """Column widths that fit: the widest is cut first, and what is of no use cut is not."""
+    fitted = list(widths)
+    while sum(fitted) + 2 * len(fitted) > available:
+        widest = max((width for name, width in zip(columns, fitted, strict=True) if name not in _KEPT_WHOLE), default=0)
+        if widest <= 4:
+            break
+        fitted[next(at for at, name in enumerate(columns) if fitted[at] == widest and name not in _KEPT_WHOLE)] -= 1
+    return fitted
+
+
+def _rich_style(style: str) -> str:
+    return {"accent": "bold cyan"}.get(style, style)
+
+
+def _is_number(text: str) -> bool:
+    # One number, or one with its difference after it (0.97 +0.03); a date is none.
+    try:
+        return text == "-" or [float(word) for word in text.split(" ")] != []
+    except ValueError:
+        return False

@@ -1,0 +1,89 @@
+"""Values in words: numbers, sizes, times, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from ..domain.numbers import finite
+from .output import json_line
+
+
+def number(value: Any) -> str:
+    """A number as people read it: 0.973, 1.2e-05, NaN."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return value if isinstance(value, str) else json_line(value)
+    if value != value or value in {float("inf"), float("-inf")}:
+        return str(finite(value))
+    if value == int(value) and abs(value) < 1e15:
+        return f"{value:.1f}" if abs(value) < 1e6 else f"{value:.6g}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.6g}"
+
+
+def signed(value: float) -> str:
+    """A change with its sign: +0.033."""
+    return f"{value:+.3g}" if abs(value) < 1e4 else f"{value:+.6g}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: 185 kB."""
+    if count < 1000:
+        return f"{count} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        count_in = count / 1000 ** (("kB", "MB", "GB", "TB").index(unit) + 1)
+        if count_in < 999.5 or unit == "TB":
+            return f"{count_in:.0f} {unit}" if count_in >= 10 else f"{count_in:.1f} {unit}"
+    return str(count)
+
+
+def duration(seconds: float | None) -> str:
+    """A duration as people read it: 3.2 s, 4m 10s, 2h 05m."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago: 4s, 12m, 3h, 5d, then the date."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return moment.strftime("%Y-%m-%d")
+    for limit, unit, each in ((60, "s", 1), (3600, "m", 60), (86400, "h", 3600), (86400 * 14, "d", 86400)):
+        if seconds < limit:
+            return f"{int(seconds // each)}{unit}"
+    return moment.strftime("%Y-%m-%d")
+
+
+def stamp(moment: datetime) -> str:
+    """A time as people read it, UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A metric's course in up to eight signs; '' where there is none to see."""
+    points = [value for value in values if value == value and abs(value) != float("inf")]
+    if len(points) < 2:
+        return ""
+    if len(points) > 8:
+        points = [points[round(at * (len(points) - 1) / 7)] for at in range(8)]
+    low, high = min(points), max(points)
+    if low == high:
+        return ""
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int((point - low) / (high - low) * 7.999))] for point in points)
+
+
+def short_digest(digest: str) -> str:
+    """A digest's beginning: sha256:41c0b3f29a7e."""
+    algorithm, _, rest = digest.partition(":")
+    return f"{algorithm}:{rest[:12]}"
+
+
+def told_value(value: Any) -> str:
+    """A param's value as people read it."""
+    return value if isinstance(value, str) else number(value)

@@ -1,0 +1,85 @@
+"""What may be logged: params, metrics, steps, tags and notes, checked before anything is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidValue
+from .names import check_key, quoted, storable
+from .run import Param
+
+MAX_STEP = 2**63 - 1
+MAX_PARAMS = 10_000
+MAX_VALUE = 500_000
+MAX_NOTE = 100_000
+
+
+def json_value(value: Any, key: str) -> Any:
+    """`value` as JSON keeps it: numbers, texts, true, false, null, lists and maps; anything else by its text."""
+    if hasattr(value, "item") and callable(value.item) and getattr(value, "ndim", None) == 0:
+        value = value.item()  # a NumPy or torch scalar
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value) if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return [json_value(inner, key) for inner in value]
+    if isinstance(value, dict):
+        return {str(name): json_value(inner, key) for name, inner in value.items()}
+    text = storable(value if isinstance(value, str) else str(value))
+    if len(text) > MAX_VALUE:
+        raise InvalidValue(f"param {quoted(key)} has {len(text)} characters and at most {MAX_VALUE} fit")
+    return text
+
+
+def metric_value(key: str, value: Any) -> float:
+    """`value` as a metric's number; NaN and infinities are numbers too. InvalidValue names the metric."""
+    if not isinstance(value, str | bytes | complex) and value is not None:
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise InvalidValue(f"metric {quoted(key)} must be a number, not {quoted(value)}", "log a text as a param or a tag")
+
+
+def checked_step(step: Any) -> int:
+    """`step` as a whole number of 64 bits; none is 0."""
+    if step is None:
+        return 0
+    number = step.item() if hasattr(step, "item") else step
+    if isinstance(number, bool) or not isinstance(number, int) or not -MAX_STEP - 1 <= number <= MAX_STEP:
+        raise InvalidValue(f"a step must be a whole number of 64 bits, not {quoted(step)}")
+    return number
+
+
+def same_value(old: Any, new: Any) -> bool:
+    """Whether a param is logged again with the value it has."""
+    both_nan = isinstance(old, float | str) and isinstance(new, float) and math.isnan(new) and str(old).lower() == "nan"
+    return both_nan or (old == new and isinstance(old, bool) == isinstance(new, bool))
+
+
+def checked_params(params: Mapping[str, Param]) -> dict[str, Param]:
+    """Params with keys that may name them, and not too many."""
+    if len(params) > MAX_PARAMS:
+        raise InvalidValue(f"a run has at most {MAX_PARAMS} params, and these are {len(params)}")
+    return {check_key(key, "param"): param for key, param in params.items()}
+
+
+def checked_tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Tags as texts, with keys that may name them."""
+    checked = {check_key(key, "tag"): storable(str(value)) for key, value in tags.items()}
+    for key, value in checked.items():
+        if len(value) > MAX_VALUE:
+            raise InvalidValue(f"tag {quoted(key)} has {len(value)} characters and at most {MAX_VALUE} fit")
+    return checked
+
+
+def checked_note(note: str) -> str:
+    """A note that is not too long."""
+    if len(note) > MAX_NOTE:
+        raise InvalidValue(f"a note has at most {MAX_NOTE} characters, and this one {len(note)}")
+    return storable(note)

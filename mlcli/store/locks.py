@@ -1,0 +1,91 @@
+"""Locks that the kernel drops when their holder dies, so that none is ever stale; a wait is bounded and names it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from typing import Any
+
+from ..errors import Locked
+
+SECONDS = 10.0
+_NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
+
+
+class Held:
+    """A lock that is held."""
+
+    def __init__(self, descriptor: int, lease: Any = None) -> None:
+        self.descriptor, self.lease = descriptor, lease
+
+    def release(self) -> None:
+        """Give it back."""
+        if self.lease is not None:
+            self.lease.release()
+        os.close(self.descriptor)
+
+
+def take(path: str, name: str, seconds: float) -> Held:
+    """Take the lock on the file `path`, which is made and never unlinked; Locked where it is not had in time."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            try:
+                flock(descriptor, name, seconds)
+                lease = None
+            except OSError as error:
+                if error.errno not in _NO_FLOCK:
+                    raise
+                lease = _lease(path, name, seconds)
+            if _still_there(descriptor, path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+                return Held(descriptor, lease)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # .cache was deleted while we waited: the name now belongs to another file
+
+
+def flock(descriptor: int, name: str, seconds: float) -> None:
+    """Take the kernel's lock on an open file; Locked, naming the holder, where it is not had in time."""
+    import fcntl
+
+    deadline, wait = time.monotonic() + seconds, 0.001
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"{name} is locked by {_holder(descriptor)} for more than {seconds:g} seconds",
+                    "wait for it to end, then run the command again",
+                ) from None
+            time.sleep(wait)
+            wait = min(wait * 2, 0.05)
+        else:
+            return
+
+
+def _lease(path: str, name: str, seconds: float) -> Any:
+    # Importing filelock costs more than a whole document write, so it is asked only where the kernel has no flock.
+    from filelock import SoftFileLock, Timeout
+
+    lease = SoftFileLock(f"{path}.lease", timeout=seconds)
+    try:
+        lease.acquire()
+    except Timeout:
+        raise Locked(f"{name} is locked for more than {seconds:g} seconds", "mlcli doctor") from None
+    return lease
+
+
+def _still_there(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace").split("\n")[0] or "another process"

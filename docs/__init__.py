@@ -1,0 +1,1 @@
+"""The reference pages, and what writes the generated part of the README."""

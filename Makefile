@@ -21,7 +21,7 @@ help:
 # A stamp, and not bin/python, says that it is whole: without Debian's python3-venv half of one is left behind.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 10) and \
-	  f"mlcli needs Python 3.10 or newer, and $(PYTHON) is {v}: make PYTHON=python3.12")'
+	  "mlcli needs Python 3.10 or newer, and $(PYTHON) is " + v + ": make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Write the command reference of README.md from the app itself: `python -m docs.generate`, or `--check` in CI."""
+"""Write README.md's command reference from the app, and docs/schemas/ from the types: `python -m docs.generate [--check]`."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from . import schemas
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN = "<!-- commands: written by `make docs` -->"
@@ -73,17 +75,23 @@ def written(text: str) -> str:
     return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{after}"
 
 
+def stale() -> dict[Path, str]:
+    """The files that are not as they would be written now, with what would be written."""
+    wanted = {README: written(README.read_text(encoding="utf-8"))}
+    wanted |= {schemas.DIRECTORY / name: content for name, content in schemas.files().items()}
+    return {path: text for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text}
+
+
 def main(arguments: list[str]) -> int:
-    """Write the reference, or with --check say whether it is up to date: 0 yes, 1 no."""
-    text = README.read_text(encoding="utf-8")
-    new = written(text)
-    if "--check" in arguments:
-        if new != text:
-            print("README.md: the command reference is stale; make docs", file=sys.stderr)  # noqa: T201
-        return int(new != text)
-    if new != text:
-        README.write_text(new, encoding="utf-8")
-    return 0
+    """Write what is stale, or with --check name it: 0 where nothing is, else 1."""
+    found = stale()
+    for path, text in found.items():
+        if "--check" in arguments:
+            print(f"{path.name}: not as the code is now; make docs", file=sys.stderr)  # noqa: T201
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return int(bool(found) and "--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,216 @@
+"""The JSON Schema of every `--json`, from the types that are printed. A file under docs/schemas/ that changes is a contract that changes."""  # noqa: E501
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from mlcli.comparison import Row
+from mlcli.domain.model import ModelVersion
+from mlcli.domain.run import Run
+from mlcli.domain.source import Person
+from mlcli.domain.stage import Stage
+from mlcli.lineage import Finding
+from mlcli.registry import Entry
+from mlcli.store.examine import Problem
+
+DIRECTORY = Path(__file__).resolve().parent / "schemas"
+
+
+class Fault(Struct):
+    """A document that could not be read on the way."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+class Runs(Struct):
+    """`mlcli ls --json`."""
+
+    schema: Literal["mlcli.runs/1"]
+    runs: list[Run]
+    problems: list[Fault]
+
+
+class OneRun(Struct):
+    """`mlcli show RUN --json`; `versions` are the refs of what was registered from it."""
+
+    schema: Literal["mlcli.run/1"]
+    run: Run
+    versions: list[str]
+
+
+class OneVersion(Struct):
+    """`mlcli show MODEL@VERSION --json`."""
+
+    schema: Literal["mlcli.version/1"]
+    version: ModelVersion
+    stage: Stage
+
+
+class Found(Struct):
+    """`mlcli show FILE --json`, or of a digest or commit: the runs and the refs of the versions it belongs to."""
+
+    schema: Literal["mlcli.found/1"]
+    runs: list[Run]
+    versions: list[str]
+
+
+class Comparison(Struct):
+    """`mlcli compare --json`: the ids of the runs, and a row for each thing with its value in each."""
+
+    schema: Literal["mlcli.comparison/1"]
+    runs: list[str]
+    rows: list[Row]
+
+
+class Registered(Struct):
+    """`mlcli register --json`; `made` is false where `--once` found it registered."""
+
+    schema: Literal["mlcli.registered/1"]
+    version: ModelVersion
+    made: bool
+
+
+class Promoted(Struct):
+    """`mlcli promote --json`; `archived` are the numbers of the versions it replaced."""
+
+    schema: Literal["mlcli.promoted/1"]
+    model: str
+    version: int
+    from_stage: Stage
+    to_stage: Stage
+    archived: list[int]
+    made: bool
+
+
+class VersionSummary(Struct):
+    """A version in short."""
+
+    version: int
+    stage: Stage
+    run_id: str
+    commit: str | None
+    registered_at: datetime
+    digest: str
+
+
+class ModelSummary(Struct):
+    """A registered model, its versions rising."""
+
+    name: str
+    versions: list[VersionSummary]
+
+
+class Models(Struct):
+    """`mlcli models --json`."""
+
+    schema: Literal["mlcli.models/1"]
+    models: list[ModelSummary]
+
+
+class History(Struct):
+    """`mlcli history --json`, newest first."""
+
+    schema: Literal["mlcli.history/1"]
+    model: str
+    entries: list[Entry]
+
+
+class LinkedFile(Struct):
+    """A file of a run, and whether its content is in this clone."""
+
+    path: str
+    size: int
+    digest: str
+    here: bool
+
+
+class Link(Struct):
+    """A version (null: a run that was not registered) with its run and files."""
+
+    version: str | None
+    stage: Stage | None
+    digest: str | None
+    registered_by: Person | None
+    registered_at: datetime | None
+    run: Run
+    artifacts: list[LinkedFile]
+
+
+class Lineage(Struct):
+    """`mlcli lineage --json`."""
+
+    schema: Literal["mlcli.lineage/1"]
+    subject: str
+    kind: Literal["version", "run", "content", "commit"]
+    links: list[Link]
+
+
+class Check(Struct):
+    """`mlcli check --json`; exit code 1 where `passed` is false."""
+
+    schema: Literal["mlcli.check/1"]
+    passed: bool
+    versions: list[str]
+    findings: list[Finding]
+
+
+class Doctor(Struct):
+    """`mlcli doctor --json`; exit code 1 where `healthy` is false."""
+
+    schema: Literal["mlcli.doctor/1"]
+    facts: dict[str, str]
+    problems: list[Problem]
+    mended: list[str]
+    healthy: bool
+
+
+ALL = (
+    Runs, OneRun, OneVersion, Found, Comparison, Registered, Promoted, Models, History, Lineage, Check, Doctor,
+)  # fmt: skip
+
+
+def name_of(type_: type[Struct]) -> str:
+    """The schema's name, as it stands in the output: mlcli.runs/1."""
+    return str(get_args(get_type_hints(type_)["schema"])[0])
+
+
+def file_of(name: str) -> str:
+    """The file that holds the schema of that name: runs-1.json."""
+    return f"{name.removeprefix('mlcli.').replace('/', '-')}.json"
+
+
+def schema_of(type_: type[Struct]) -> dict[str, Any]:
+    """The JSON Schema of one output: every key is there, no other is."""
+    schema: dict[str, Any] = msgspec.json.schema(type_)
+    definitions = schema["$defs"]
+    closed: dict[str, Any] = _closed({"$ref": schema["$ref"], "$defs": dict(sorted(definitions.items()))})
+    return closed
+
+
+def _closed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_closed(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == "number":
+        return {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+    closed = {key: _closed(inner) for key, inner in node.items() if key not in {"default", "description", "title"}}
+    if "properties" in closed:
+        closed |= {"required": list(closed["properties"]), "additionalProperties": False}
+    return closed
+
+
+def files() -> dict[str, str]:
+    """Every schema file's name and content."""
+    made = {}
+    for type_ in ALL:
+        content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(type_)}
+        made[file_of(name_of(type_))] = msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n"
+    return made

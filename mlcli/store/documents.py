@@ -224,18 +224,16 @@ class NamedTable(DocumentTable):
             document.update(after)
 
         try:
-            self.update(revised, doc_ids=[cast(int, name)])
-        except KeyError:
+            return bool(self.update(revised, doc_ids=[cast(int, name)]))
+        except KeyError:  # TinyDB before 4.9
             return False
-        return True
 
     def discard(self, name: str) -> bool:
         """Move a document to the trash; False where there is none of that name."""
         try:
-            self.remove(doc_ids=[cast(int, name)])
-        except KeyError:
+            return bool(self.remove(doc_ids=[cast(int, name)]))
+        except KeyError:  # TinyDB before 4.9
             return False
-        return True
 
     def matching(self, filter_: Filter | None) -> tuple[dict[str, Document], list[MlcliError]]:
         """The documents that the filter lets through, by name, and what could not be read on the way."""

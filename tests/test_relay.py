@@ -125,6 +125,15 @@ class Wrapped:
         return json.loads((self.place / "ending").read_text())
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """SIGINT and SIGQUIT heeded by what we start, though the suite itself may run behind a shell's & or nohup."""
+    kept = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGQUIT)}
+    yield
+    signal.signal(signal.SIGINT, kept[signal.SIGINT])
+    signal.signal(signal.SIGQUIT, kept[signal.SIGQUIT])
+
+
 @pytest.fixture
 def wrapped(tmp_path: Path) -> Iterator[Wrapped]:
     with ExitStack() as ends:
@@ -164,6 +173,13 @@ def no_terminals() -> tuple[int, int]:
 def signal_sets(status: bytes) -> list[int]:
     """The signals of a program's own in /proc/self/status: 32 and up are the C library's."""
     return [int(line.split()[1], 16) & 0x7FFFFFFF for line in status.splitlines()]
+
+
+def line_from(process: subprocess.Popen[bytes]) -> bytes:
+    poller = select.poll()
+    poller.register(process.stdout, select.POLLIN)
+    assert poller.poll(10_000), "it says nothing"
+    return process.stdout.readline()
 
 
 def waits_for_end_of(process: subprocess.Popen[bytes]) -> None:
@@ -249,7 +265,7 @@ def test_a_non_blocking_pipe_loses_nothing(wrapped: Wrapped) -> None:
 def test_output_goes_on_into_the_log_after_its_reader_left(wrapped: Wrapped) -> None:
     program = "import sys; print('first', flush=True); sys.stdin.readline(); [print('more', n) for n in range(9999)]"
     process = wrapped.start(*python(program))
-    assert process.stdout.readline() == b"first\n"
+    assert line_from(process) == b"first\n"
     process.stdout.close()
     assert process.communicate(b"go on\n", timeout=10)[1] == b""
     assert (process.returncode, wrapped.log.count(b"more")) == (0, 9999)
@@ -283,7 +299,7 @@ def test_a_full_disk_costs_the_log_and_not_the_run(wrapped: Wrapped) -> None:
 
 def test_a_command_that_truncates_its_own_output_is_told_of_and_passed_on(wrapped: Wrapped) -> None:
     process = wrapped.start("sh", "-c", "echo first; read line; echo $line > /dev/stdout")
-    assert process.stdout.readline() == b"first\n"
+    assert line_from(process) == b"first\n"
     assert process.communicate(b"x\n", timeout=10)[0] == b"x\n"
     assert "truncated its own output" in str(wrapped.ending["warnings"])
 
@@ -361,16 +377,16 @@ def test_ctrl_z_and_fg_stop_and_continue_the_command(wrapped: Wrapped) -> None:
 @pytest.mark.parametrize("number", [1, 2, 3, 10, 12, 15])
 def test_a_signal_sent_to_us_is_handed_on_once(wrapped: Wrapped, number: int) -> None:
     process = wrapped.start(*python(COUNTS))
-    assert process.stdout.readline() == b"ready\n"
+    assert line_from(process) == b"ready\n"
     process.send_signal(number)
-    assert process.stdout.readline() == f"seen {number}\n".encode()
+    assert line_from(process) == f"seen {number}\n".encode()
     assert process.communicate(b"\n", timeout=10)[0] == f"total [{number}]\n".encode()
     assert (process.returncode, wrapped.ending["signal"]) == (5, None)
 
 
 def test_the_command_is_killed_by_a_signal_it_does_not_catch_and_we_tell(wrapped: Wrapped) -> None:
     process = wrapped.start("sh", "-c", "echo ready; exec sleep 60")
-    assert process.stdout.readline() == b"ready\n"
+    assert line_from(process) == b"ready\n"
     process.terminate()
     assert process.wait(10) == 143
     assert wrapped.ending["signal"] == wrapped.ending["interrupted"] == signal.SIGTERM
@@ -379,7 +395,7 @@ def test_the_command_is_killed_by_a_signal_it_does_not_catch_and_we_tell(wrapped
 def test_the_command_goes_on_and_its_log_is_whole_when_we_are_killed(wrapped: Wrapped) -> None:
     program = "print('first', flush=True); input(); [print('more', n) for n in range(9999)]"
     process = wrapped.start(*python(program))
-    assert process.stdout.readline() == b"first\n"
+    assert line_from(process) == b"first\n"
     process.kill()
     process.wait()
     process.stdin.write(b"go on\n")

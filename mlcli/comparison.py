@@ -9,10 +9,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from .domain import query
 from .domain.run import Metric, Run, RunStatus, is_number, lower_is_better
 from .errors import UsageError
 from .lookup import find_run
 from .workspace import Workspace
+
+_LOOKED_BACK = 100
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -77,14 +80,13 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 def against_previous(workspace: Workspace, run: Run) -> tuple[Run | None, list[Difference]]:
     """The run before this one of the same program in the same experiment, and the change of each metric since."""
+    alike = query.Both(
+        query.Compare(("status",), "=", RunStatus.FINISHED.value), query.Compare(("experiment",), "=", run.experiment)
+    )
     earlier = [
         other
-        for other in workspace.store.find_runs().runs
-        if other.id != run.id
-        and other.started_at <= run.started_at
-        and other.status is RunStatus.FINISHED
-        and other.experiment == run.experiment
-        and program(other) == program(run)
+        for other in workspace.store.find_runs(alike, limit=_LOOKED_BACK, whole=False).runs
+        if other.id != run.id and other.started_at <= run.started_at and program(other) == program(run)
     ]
     before = earlier[0] if earlier else None
     changes = [

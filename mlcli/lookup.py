@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from .domain.model import ModelVersion
 from .domain.names import escaped, quoted
+from .domain.order import Sort
+from .domain.query import Both, Compare
 from .domain.ref import (
     AliasRef,
     Best,
@@ -114,12 +116,12 @@ def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | 
 def _run(workspace: Workspace, ref: Ref) -> Run | None:
     store = workspace.store
     if isinstance(ref, Newest):
-        runs = store.find_runs().runs
+        runs = store.find_runs(limit=ref.back + 1).runs
         if ref.back >= len(runs):
             raise NotFound(f"there are {len(runs)} runs: none lies {ref.back} before the newest", "mlcli ls")
         return runs[ref.back]
     if isinstance(ref, Best):
-        return _best(store.find_runs().runs, ref)
+        return _best(workspace, ref)
     if not isinstance(ref, Word):
         return None
     text = ref.text
@@ -132,7 +134,7 @@ def _run(workspace: Workspace, ref: Ref) -> Run | None:
             )
         if ids:
             return store.run(ids[0])
-    named = [run for run in store.find_runs().runs if run.name == text]
+    named = store.find_runs(Compare(("name",), "=", text)).runs
     if len(named) > 1:
         raise Ambiguous(
             f"{quoted(text)} is the name of {len(named)} runs: {', '.join(run.id[:8] for run in named[:8])}",
@@ -141,13 +143,15 @@ def _run(workspace: Workspace, ref: Ref) -> Run | None:
     return named[0] if named else None
 
 
-def _best(runs: Iterable[Run], ref: Best) -> Run:
-    with_metric = [run for run in runs if ref.metric in run.metrics and run.status == RunStatus.FINISHED]
-    comparable = [run for run in with_metric if run.metrics[ref.metric].last == run.metrics[ref.metric].last]
-    if not comparable:
-        raise NotFound(f"no finished run has a metric {quoted(ref.metric)}", "mlcli ls --columns metrics")
+def _best(workspace: Workspace, ref: Best) -> Run:
     lowest = lower_is_better(ref.metric) if ref.lowest is None else ref.lowest
-    return (min if lowest else max)(comparable, key=lambda run: run.metrics[ref.metric].last)
+    field = ("metrics", ref.metric)
+    finished = Compare(("status",), "=", RunStatus.FINISHED.value)
+    number = Compare(field, "<=", float("inf"))  # true of every number, and of no NaN
+    found = workspace.store.find_runs(Both(finished, number), sort=Sort(field, not lowest), limit=1).runs
+    if not found:
+        raise NotFound(f"no finished run has a metric {quoted(ref.metric)}", "mlcli ls --columns id,metrics")
+    return found[0]
 
 
 def _require_model(workspace: Workspace, model: str) -> list[int]:
@@ -218,13 +222,15 @@ def _commit(workspace: Workspace, text: str) -> Commit | None:
         return None
     if commit is None:
         return None
-    runs = [run for run in workspace.store.find_runs().runs if run.git.commit == commit]
+    runs = workspace.store.find_runs(Compare(("git", "commit"), "=", commit)).runs
     versions = [version for version in versions_of(workspace) if version.run.git.commit == commit]
     return Commit(commit, runs, versions)
 
 
 def _no_run(workspace: Workspace, text: str) -> NotFound:
-    names = {run.name for run in workspace.store.find_runs().runs} | set(workspace.store.models())
+    names = {run.name for run in workspace.store.find_runs(limit=1000, whole=False).runs} | set(
+        workspace.store.models()
+    )
     close = _close(text, names)
     return NotFound(f"no run matches {quoted(text)}", f"did you mean {close}?" if close else "mlcli ls")
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from .domain.model import ModelVersion
 from .domain.names import check_name, quoted, storable
+from .domain.query import Both, Compare, Negated
 from .domain.ref import RunArtifact, parse_artifact
 from .domain.run import Run, RunStatus
 from .domain.source import Person
@@ -131,9 +132,9 @@ def _run_and_path(workspace: Workspace, run_text: str | None, artifact: str | No
 
 
 def _newest_with_model(workspace: Workspace) -> Run:
-    for run in workspace.store.find_runs().runs:
-        if run.models and run.status in {RunStatus.FINISHED, RunStatus.RUNNING}:
-            return run
+    with_model = Both(Negated(Compare(("model",), "isnull", None)), Compare(("status",), "in", ("finished", "running")))
+    for run in workspace.store.find_runs(with_model, limit=1).runs:
+        return run
     raise NotFound(
         "no finished run has a model", "log one: mlcli.sklearn.log_model(model, 'model'), or name a run and file"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from .domain import query
 from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name
+from .domain.order import NEWEST_FIRST, parse_sort
 from .domain.run import (
     Artifact,
     FoundRuns,
@@ -21,7 +22,6 @@ from .domain.run import (
     ParamSource,
     Run,
     RunStatus,
-    is_number,
     summarised,
 )
 from .domain.source import Source
@@ -35,7 +35,7 @@ from .domain.values import (
     metric_value,
     same_value,
 )
-from .errors import AlreadyLogged, InUse, InvalidValue, UsageError
+from .errors import AlreadyLogged, InUse, InvalidValue
 from .lookup import find_run, versions_of
 from .workspace import Workspace
 
@@ -237,56 +237,23 @@ def _with(artifacts: Sequence[Artifact], added: Sequence[Artifact]) -> list[Arti
 
 # Finding
 
-SORTS: dict[str, Callable[[Run], Any]] = {
-    "started": lambda run: run.started_at,
-    "ended": lambda run: run.ended_at,
-    "seconds": lambda run: run.seconds,
-    "name": lambda run: run.name,
-    "status": lambda run: run.status.value,
-    "experiment": lambda run: run.experiment,
-    "id": lambda run: run.id,
-}
-
 
 def find_runs(
-    workspace: Workspace, filter_text: str | None = None, *, sort: str | None = None, limit: int | None = None
+    workspace: Workspace,
+    filter_text: str | None = None,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    whole: bool = True,
 ) -> FoundRuns:
-    """The runs that the filter lets through: newest first, or by `sort` ('metrics.accuracy:desc', 'started')."""
+    """The runs that the filter lets through: newest first, or by `sort` ('metrics.accuracy:desc', 'started').
+
+    Not `whole`: packages and file lists may be left out of the runs, which is faster.
+    """
     workspace.require_store()
     parsed = query.parse(filter_text, workspace.now()) if filter_text else None
-    key = _sort_key(sort) if sort else None
-    found = workspace.store.find_runs(parsed)
-    runs = found.runs
-    if key:
-        by, descending = key
-        with_value = [run for run in runs if is_number(by(run))]
-        without = [run for run in runs if not is_number(by(run))]
-        runs = [*sorted(with_value, key=lambda run: _ordered(by(run)), reverse=descending), *without]
-    return FoundRuns(runs if limit is None else runs[: max(limit, 0)], found.problems)
-
-
-def _sort_key(sort: str) -> tuple[Callable[[Run], Any], bool]:
-    field, _, direction = sort.rpartition(":") if sort.endswith((":asc", ":desc")) else (sort, "", "asc")
-    group, _, key = field.partition(".")
-    group = query.GROUPS.get(group.lower(), group)
-    if key and group == "metrics":
-        return (lambda run: run.metrics[key].last if key in run.metrics else None), direction == "desc"
-    if key and group == "params":
-        return (lambda run: run.params[key].value if key in run.params else None), direction == "desc"
-    if key and group == "tags":
-        return (lambda run: run.tags.get(key)), direction == "desc"
-    if field not in SORTS:
-        raise UsageError(
-            f"cannot sort by {quoted(field)}",
-            f"use metrics.…, params.…, tags.… or one of {', '.join(SORTS)}, with :desc",
-        )
-    return SORTS[field], direction == "desc"
-
-
-def _ordered(value: Any) -> tuple[int, Any]:
-    if isinstance(value, bool | int | float):
-        return (0, value)
-    return (1, value) if isinstance(value, datetime) else (2, str(value))
+    order = parse_sort(sort) if sort else NEWEST_FIRST
+    return workspace.store.find_runs(parsed, sort=order, limit=limit, whole=whole)
 
 
 def remove(workspace: Workspace, refs: Sequence[str]) -> list[Run]:

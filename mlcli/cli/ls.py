@@ -43,8 +43,9 @@ def command(
     from ..workspace import Workspace
 
     workspace = Workspace.find()
-    found = find_runs(workspace, filter_, sort=sort, limit=limit)
     format_ = tables.chosen(format_, as_json=as_json)
+    whole = format_ in {Format.json, Format.jsonl}
+    found = find_runs(workspace, filter_, sort=sort, limit=limit, whole=whole)
     output.warn_of(found.problems)
     if quiet:
         if found.runs:
@@ -58,8 +59,7 @@ def command(
         output.err("no run matches" if filter_ else "no runs yet")
         output.next_step("mlcli run -- python train.py")
     else:
-        whole = not (filter_ or sort)
-        _show(found.runs, format_, columns, header=header, now=workspace.now(), numbered=whole)
+        _show(found.runs, format_, columns, header=header, now=workspace.now(), numbered=not (filter_ or sort))
 
 
 def _show(

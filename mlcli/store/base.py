@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..domain.model import ModelVersion
+from ..domain.order import Sort
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, MetricPoint, Run
 from ..domain.stage import Event, History, Holder, Stage
@@ -33,8 +34,13 @@ class Store(Protocol):
     def run_ids(self, prefix: str = "") -> list[str]:
         """The ids that begin with `prefix`."""
 
-    def find_runs(self, filter_: Filter | None = None) -> FoundRuns:
-        """The runs that the filter lets through, newest first."""
+    def find_runs(
+        self, filter_: Filter | None = None, *, sort: Sort = ..., limit: int | None = None, whole: bool = True
+    ) -> FoundRuns:
+        """The runs that the filter lets through, in order, newest first if none is said.
+
+        Not `whole`: packages, variables and file lists of the run's git state may be left out, which is faster.
+        """
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Replace a run by what `change` makes of it; no other writer comes between."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
+from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
@@ -87,44 +88,55 @@ class DiskStore:
     # Runs
 
     def add_run(self, run: Run) -> None:
-        self._runs.keep(run.id, schema.run_fields(run))
+        self.runs.keep(run.id, schema.run_fields(run))
 
     def run(self, run_id: str) -> Run:
-        document = self._runs.named(run_id)
+        document = self.runs.named(run_id)
         if document is None:
             raise self._no_run(run_id)
-        return schema.run_from(document, self._where_run(run_id))
+        return schema.run_from(document, self.where_run(run_id))
 
     def run_ids(self, prefix: str = "") -> list[str]:
-        return self._runs.directory.keys_from(prefix)
+        return self.runs.directory.keys_from(prefix)
 
-    def find_runs(self, filter_: Filter | None = None) -> FoundRuns:
-        documents, problems = self._runs.matching(filter_)
+    def find_runs(
+        self,
+        filter_: Filter | None = None,
+        *,
+        sort: Sort = NEWEST_FIRST,
+        limit: int | None = None,
+        whole: bool = True,
+    ) -> FoundRuns:
+        from .search import found_by_index
+
+        found = found_by_index(self, filter_, sort, limit, whole=whole)
+        if found is not None:
+            return found
+        documents, problems = self.runs.matching(filter_)
         runs = []
         for run_id, document in documents.items():
             try:
-                runs.append(schema.run_from(document, self._where_run(run_id)))
+                runs.append(schema.run_from(document, self.where_run(run_id)))
             except MlcliError as problem:
                 problems.append(problem)
-        runs.sort(key=lambda run: (run.started_at, run.id), reverse=True)
-        return FoundRuns(runs, problems)
+        return FoundRuns(ordered(runs, sort)[:limit], problems)
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         after: list[Run] = []
 
         def changed(document: schema.Document) -> schema.Document:
-            before = schema.run_from(document, self._where_run(run_id))
+            before = schema.run_from(document, self.where_run(run_id))
             after.append(change(before))
             return schema.changed(document, before, after[0])
 
         with self.files.lock(f"run-{run_id}"):
-            if not self._runs.revise(run_id, changed):
+            if not self.runs.revise(run_id, changed):
                 raise self._no_run(run_id)
         return after[0]
 
     def remove_run(self, run_id: str) -> None:
         with self.files.lock(f"run-{run_id}"):
-            if not self._runs.discard(run_id):
+            if not self.runs.discard(run_id):
                 raise self._no_run(run_id)
             self.files.move(layout.run_directory(run_id), f"{layout.TRASH}/{layout.RUNS}/{run_id}")
 
@@ -237,7 +249,8 @@ class DiskStore:
     # Tables
 
     @property
-    def _runs(self) -> NamedTable:
+    def runs(self) -> NamedTable:
+        """The table of run documents."""
         return cast(NamedTable, self._database.table(layout.RUNS))
 
     def _table_names(self) -> list[str]:
@@ -258,7 +271,7 @@ class DiskStore:
         """A running run's document with its metrics so far, told as killed where its process is gone."""
         if document.get("status") != RunStatus.RUNNING.value:
             return document
-        run = schema.run_from(document, self._where_run(str(document.get("id"))))
+        run = schema.run_from(document, self.where_run(str(document.get("id"))))
         metrics = schema.metric_fields(summarised(run.metrics, self.points(run.id)))
         document = {**document, "metrics": metrics}
         if run.process and not self._is_alive(run.process):
@@ -268,7 +281,8 @@ class DiskStore:
     def _no_run(self, run_id: str) -> NotFound:
         return NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
 
-    def _where_run(self, run_id: str) -> str:
+    def where_run(self, run_id: str) -> str:
+        """A run's document, for a message."""
         return f".mlruns/{layout.run_shard(run_id)}/{run_id}.json"
 
     def _numbers_in(self, directory: str) -> list[int]:

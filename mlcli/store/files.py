@@ -77,10 +77,10 @@ class Files:
                 raise Corrupt(f".mlruns/{name} is not a file", "mlcli doctor")
             if found.st_size > MAX_DOCUMENT:
                 raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
-            parts = []
-            while part := os.read(descriptor, max(found.st_size + 1, 4096)):
-                parts.append(part)
-            return b"".join(parts)
+            data = os.read(descriptor, found.st_size + 1)
+            while len(data) < found.st_size and (more := os.read(descriptor, found.st_size - len(data) + 1)):
+                data += more
+            return data
         finally:
             os.close(descriptor)
 
@@ -187,6 +187,10 @@ class Files:
             self._sync_directory(os.path.dirname(target))
             self._sync_directory(os.path.dirname(name))
             return True
+
+    def forget(self, name: str) -> None:
+        """Remove a derived file."""
+        _unlink(self.path(name))
 
     def make_directory(self, name: str) -> None:
         """Make a directory and its parents."""

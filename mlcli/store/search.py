@@ -1,0 +1,99 @@
+"""Finding runs through the index; each that is answered is looked at once more, as the index may be behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..domain.order import Sort, ordered
+from ..domain.query import Filter
+from ..domain.run import FoundRuns, Run
+from ..errors import MlcliError
+from . import layout, schema
+from .index import Entry, Index, Unusable
+from .matching import compiled
+from .schema import Document
+
+if TYPE_CHECKING:
+    from .disk import DiskStore
+
+INDEX = f"{layout.CACHE}/index.sqlite"
+WORTH_IT = 1000
+
+
+def found_by_index(
+    store: DiskStore, filter_: Filter | None, sort: Sort, limit: int | None, *, whole: bool
+) -> FoundRuns | None:
+    """The runs that match, in order; None where the documents must be read one by one.
+
+    That is so in a small store, where an index is not worth making, and where it cannot be used now.
+    """
+    if not store.files.exists(INDEX) and len(store.run_ids()) < WORTH_IT:
+        return None
+    try:
+        store.files.make_directory(layout.CACHE)
+        return _search(store, filter_, whole=whole, sort=sort, limit=limit)
+    except MlcliError:
+        return None  # a store that cannot be written to has no index, and is read all the same
+    except Unusable as why:
+        if why.damaged:
+            store.files.forget(INDEX)
+        return None
+
+
+def _search(store: DiskStore, filter_: Filter | None, *, whole: bool, sort: Sort, limit: int | None) -> FoundRuns:
+    index = Index(store.files.path(INDEX), store.runs.directory, store.files.path(layout.RUNS))
+    try:
+        index.refresh()
+        return _Search(store, index, filter_, whole=whole).found(sort, limit)
+    except index.errors as error:
+        raise index.fault(error) from None
+    finally:
+        index.close()
+
+
+class _Search:
+    def __init__(self, store: DiskStore, index: Index, filter_: Filter | None, *, whole: bool) -> None:
+        self.store, self.index, self.filter_, self.whole = store, index, filter_, whole
+        query = compiled(filter_) if filter_ else None
+        self.matches: Callable[[Document], bool] = query if query is not None else lambda document: True
+        self.problems: list[MlcliError] = []
+
+    def found(self, sort: Sort, limit: int | None) -> FoundRuns:
+        """The runs, in order, no more than `limit`."""
+        runs = [run for run_id in self.index.live() if (run := self._read(run_id))]
+        taken = 0
+        for entry in self.index.search(self.filter_, sort, self.matches) if limit != 0 else ():
+            run = self._verified(entry)
+            if run is None:
+                continue
+            runs.append(run)
+            taken += 1
+            if limit is not None and taken >= limit and self.index.can_sort(sort):
+                break
+        return FoundRuns(ordered(runs, sort)[:limit], [*self.index.problems(), *self.problems])
+
+    def _verified(self, entry: Entry) -> Run | None:
+        try:
+            there = os.stat(self.store.files.path(self.store.runs.directory.name(entry.run_id)), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if self.whole or (there.st_mtime_ns, there.st_size, there.st_ino) != entry.stamp:
+            return self._read(entry.run_id)
+        return self._run(entry.run_id, entry.document)
+
+    def _read(self, run_id: str) -> Run | None:
+        try:
+            document = self.store.runs.named(run_id)
+        except MlcliError as problem:
+            self.problems.append(problem)
+            return None
+        return self._run(run_id, document) if document is not None and self.matches(document) else None
+
+    def _run(self, run_id: str, document: Document) -> Run | None:
+        try:
+            return schema.run_from(document, self.store.where_run(run_id))
+        except MlcliError as problem:
+            self.problems.append(problem)
+            return None

@@ -1,0 +1,185 @@
+"""The store in memory: proof that the protocol says enough. Documents, points and names are dictionaries.
+
+Content has to be a file for whoever asks for its path, so that it alone lies in a directory, which is given.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ..domain.model import ModelVersion
+from ..domain.names import quoted
+from ..domain.order import NEWEST_FIRST, Sort, ordered
+from ..domain.query import Filter
+from ..domain.run import Artifact, FoundRuns, MetricPoint, Run, RunStatus, summarised
+from ..domain.source import Process
+from ..domain.stage import Event, History, Holder, Stage, fold
+from ..errors import InvalidName, NotFound
+from . import layout, objects, schema
+from .files import Files
+from .matching import compiled
+
+if TYPE_CHECKING:
+    from .base import Store
+
+
+class MemoryStore:
+    """A store that is gone with its process; `root` is an empty directory for content and output."""
+
+    def __init__(self, root: str, *, is_alive: Callable[[Process], bool] = lambda process: True) -> None:
+        self.root = root
+        self._files = Files(root, sync=False)
+        self._is_alive = is_alive
+        self._runs: dict[str, schema.Document] = {}
+        self._points: dict[str, list[MetricPoint]] = {}
+        self._attached: dict[str, dict[str, str]] = {}
+        self._versions: dict[str, dict[int, schema.Document]] = {}
+        self._events: dict[str, dict[str, schema.Document]] = {}
+        self._holders: dict[tuple[str, Stage], Holder] = {}
+        self._writing = threading.RLock()
+
+    # Runs
+
+    def add_run(self, run: Run) -> None:
+        if run.id in self._runs:
+            raise ValueError(f"Document with ID {run.id} already exists")
+        self._runs[run.id] = schema.run_fields(run)
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self._runs:
+            raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+        return schema.run_from(self._as_it_stands(run_id), run_id)
+
+    def run_ids(self, prefix: str = "") -> list[str]:
+        return sorted(run_id for run_id in self._runs if run_id.startswith(prefix))
+
+    def find_runs(
+        self,
+        filter_: Filter | None = None,
+        *,
+        sort: Sort = NEWEST_FIRST,
+        limit: int | None = None,
+        whole: bool = True,
+    ) -> FoundRuns:
+        matches = compiled(filter_) if filter_ else lambda document: True
+        found = [run_id for run_id in self._runs if matches(self._as_it_stands(run_id))]
+        return FoundRuns(ordered(map(self.run, found), sort)[:limit])
+
+    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
+        with self._writing:
+            if run_id not in self._runs:
+                raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+            document = self._runs[run_id]
+            before = schema.run_from(document, run_id)
+            after = change(before)
+            self._runs[run_id] = schema.changed(document, before, after)
+            return after
+
+    def remove_run(self, run_id: str) -> None:
+        if self._runs.pop(run_id, None) is None:
+            raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+        self._points.pop(run_id, None)
+        self._attached.pop(run_id, None)
+
+    # What is logged
+
+    def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
+        self._points.setdefault(run_id, []).extend(points)
+
+    def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
+        return [point for point in self._points.get(run_id, []) if metric is None or point.metric == metric]
+
+    def settle_points(self, run_id: str) -> None:
+        pass
+
+    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
+        return self._files.log_descriptor(f"{layout.run_directory(run_id)}/{name}")
+
+    # Artifacts
+
+    def put(self, source: str, path: str) -> list[Artifact]:
+        return [objects.put(self._files, file, below) for file, below in objects.gathered(source, path)]
+
+    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
+        taken = {name.lower(): name for name in self._attached.get(run_id, {})}
+        for artifact in artifacts:
+            other = taken.setdefault(artifact.path.lower(), artifact.path)
+            if other != artifact.path:
+                raise InvalidName(f"{quoted(artifact.path)} and {quoted(other)} differ in case only")
+        for artifact in artifacts:
+            self._attached.setdefault(run_id, {})[artifact.path] = artifact.digest
+            self._files.link(layout.object_path(artifact.digest), f"{layout.artifacts(run_id)}/{artifact.path}")
+
+    def artifacts_directory(self, run_id: str) -> str:
+        return self._files.path(layout.artifacts(run_id))
+
+    def content_path(self, artifact: Artifact) -> str:
+        return objects.verify(self._files, artifact)
+
+    def has_content(self, artifact: Artifact) -> bool:
+        return self._files.exists(layout.object_path(artifact.digest))
+
+    def digest_of(self, path: str) -> str:
+        return objects.content_digest(path)
+
+    def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
+        return objects.manifest_digest(list(artifacts), path)
+
+    # Registry
+
+    def models(self) -> list[str]:
+        return sorted(self._versions)
+
+    def version_numbers(self, model: str) -> list[int]:
+        return sorted(self._versions.get(model, {}))
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        document = self._versions.get(model, {}).get(number)
+        if document is None:
+            raise NotFound(f"{model} has no version {number}", f"mlcli history {model}")
+        return schema.version_from(document, number, f"{model}@{number}")
+
+    def add_version(self, version: ModelVersion) -> ModelVersion:
+        with self._writing:
+            number = max(self.version_numbers(version.model), default=0) + 1
+            document = schema.sealed("version", schema.version_fields(version))
+            self._versions.setdefault(version.model, {})[number] = document
+            return self.version(version.model, number)
+
+    def history(self, model: str) -> History:
+        return fold(schema.event_from(document, model) for document in self._events.get(model, {}).values())
+
+    def add_event(self, event: Event) -> Event:
+        document = schema.sealed("event", schema.event_fields(event))
+        self._events.setdefault(event.model, {})[document["digest"]] = document
+        return replace(event, digest=document["digest"])
+
+    def holder(self, model: str, stage: Stage) -> Holder | None:
+        return self._holders.get((model, stage))
+
+    def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
+        self._holders[model, stage] = holder
+
+    @contextmanager
+    def changing(self, model: str) -> Iterator[None]:
+        with self._writing:
+            yield
+
+    def _as_it_stands(self, run_id: str) -> schema.Document:
+        document = self._runs[run_id]
+        if document["status"] != RunStatus.RUNNING.value:
+            return document
+        run = schema.run_from(document, run_id)
+        run = replace(run, metrics=summarised(run.metrics, self.points(run_id)))
+        if run.process and not self._is_alive(run.process):
+            run = replace(run, status=RunStatus.KILLED, reason="its process vanished before it could end the run")
+        return schema.run_fields(run)
+
+
+if TYPE_CHECKING:
+    _kept: Store = MemoryStore("")

@@ -16,7 +16,7 @@ def main() -> None:
     """Run one command and leave at once: taking the interpreter's modules apart would cost a fifth of the time."""
     sys.argv[0] = "mlcli"
     try:
-        app()
+        app(prog_name="mlcli")  # as `python -m mlcli`, too
         code: object = 0
     except SystemExit as ended:
         code = ended.code

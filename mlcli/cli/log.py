@@ -40,7 +40,7 @@ def metric(
     ] = None,
     run: Run = None,
 ) -> None:
-    """Log one value of each metric: mlcli log metric accuracy=0.97 loss=0.1 --step 3."""
+    """Log one value of each metric. As: mlcli log metric accuracy=0.97 loss=0.1 --step 3."""
     from .. import tracking
 
     numbers = {key: _number(key, text) for key, text in pairs(values, "log metric").items()}
@@ -52,7 +52,7 @@ def metric(
 def param(
     values: Annotated[list[str], typer.Argument(metavar="K=V...", help="Params and their values.")], run: Run = None
 ) -> None:
-    """Log params: mlcli log param lr=0.1 depth=10."""
+    """Log params. As: mlcli log param lr=0.1 depth=10."""
     from .. import tracking
 
     given = {key: parsed_scalar(text) for key, text in pairs(values, "log param").items()}
@@ -64,7 +64,7 @@ def param(
 def tag(
     values: Annotated[list[str], typer.Argument(metavar="K=V...", help="Tags and their values.")], run: Run = None
 ) -> None:
-    """Set tags: mlcli log tag team=vision."""
+    """Set tags. As: mlcli log tag team=vision."""
     from .. import tracking
 
     given = pairs(values, "log tag")
@@ -78,7 +78,7 @@ def artifact(
     below: Annotated[str, typer.Option("--to", metavar="PATH", help="The artifact directory to put them in.")] = "",
     run: Run = None,
 ) -> None:
-    """Keep files or directories with the run: mlcli log artifact model.bin plots/."""
+    """Keep files or directories with the run. As: mlcli log artifact model.bin plots/."""
     from .. import tracking
 
     workspace, found = _workspace_and_run(run)

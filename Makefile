@@ -52,8 +52,9 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 
-example: $(VENV)/.dev
-	$(BIN)/python docs/demo/make_example.py
+example:  # in an environment of its own, as its packages are recorded
+	$(MAKE) VENV=.venv-example .venv-example/.demo
+	.venv-example/bin/python docs/demo/make_example.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -60,9 +60,9 @@ def _value(document: Any, field: tuple[str, ...]) -> Any:
         return None
 
 
-def _seconds(document: Any) -> float:
+def _seconds(document: Any) -> float | None:
     begun, ended = (datetime.fromisoformat(document[key].replace("Z", "+00:00")) for key in ("started_at", "ended_at"))
-    return (ended - begun).total_seconds()
+    return (ended - begun).total_seconds() if ended >= begun else None  # the clock was set back
 
 
 _ATTRIBUTES: dict[str, Callable[[Any], Any]] = {

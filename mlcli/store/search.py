@@ -49,6 +49,8 @@ def _search(store: DiskStore, filter_: Filter | None, *, whole: bool, sort: Sort
         return _Search(store, index, filter_, whole=whole).found(sort, limit)
     except index.errors as error:
         raise index.fault(error) from None
+    except OverflowError as error:  # a number of more than 64 bits, in a filter or in a document of another hand
+        raise Unusable(str(error), damaged=False) from None
     finally:
         index.close()
 

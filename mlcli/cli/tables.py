@@ -64,11 +64,13 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, header: bo
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     import csv
+    import io
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([escaped(cell.text) for cell in row] for row in rows)
-    sys.stdout.flush()
+    out(lines.getvalue().removesuffix("\n"))
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -100,7 +102,9 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=widths[at])
     for row in cells[1:]:
         drawn.add_row(*row)
-    console.print(drawn)
+    with console.capture() as written:  # rich knows no stream that cannot take every letter
+        console.print(drawn)
+    out(written.get().removesuffix("\n"))
 
 
 _KEPT_WHOLE = {"", "run", "when", "status", "version", "staging", "production"}

@@ -1,0 +1,140 @@
+"""At a screen: tables fit its width with ids and numbers whole, the next step is told, nothing hostile gets through."""
+
+from __future__ import annotations
+
+import pytest
+from terminal import in_terminal, screen
+
+pytestmark = pytest.mark.terminal
+PLAIN = {"NO_COLOR": "1"}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "command",
+    ["ls", "models", "history iris", "compare first second", "ls --columns run,name,commit,command,params,metrics"],
+)
+def test_a_table_fits_the_screen(story, command: str, columns: int) -> None:
+    seen = in_terminal(f"mlcli {command}", columns=columns, env=PLAIN)
+
+    lines = seen.text.splitlines()
+    assert (seen.exit_code, [line for line in lines if len(line.rstrip()) > columns]) == (0, [])
+    assert screen(seen.text, columns=columns) == [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_ids_and_metrics_of_ls_are_never_cut(story, columns: int) -> None:
+    words = in_terminal("mlcli ls", columns=columns, env=PLAIN).text.split()
+    assert {"fcaa7074", "bd7fd457", "7e55383a", "3f2a9c1d", "0.99", "0.97", "0.9"} <= set(words)
+
+
+def test_ls_shows_what_differs_and_says_what_does_not(workspace, record) -> None:
+    record(params={"depth": 1, "seed": 0}, metrics={"accuracy": 0.9}, name="one")
+    record(params={"depth": 2, "seed": 0}, metrics={"accuracy": 0.8}, name="two")
+
+    lines = in_terminal("mlcli ls", env=PLAIN).text.splitlines()
+
+    assert (lines[0].split(), [line.split()[1:3] for line in lines[1:3]]) == (
+        ["run", "name", "when", "status", "depth", "accuracy"],
+        [["7e55383a", "two"], ["3f2a9c1d", "one"]],
+    )
+    assert lines[3].startswith("2 runs · same in all: seed=0 commit=")
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "5", "no number"])
+def test_ls_works_whatever_columns_says(story, mlcli, columns: str) -> None:
+    done = mlcli("ls", "--format", "table", env={"COLUMNS": columns})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_next_step_is_told_to_people_only(story, mlcli) -> None:
+    person, script = in_terminal("mlcli register other second", env=PLAIN).text, mlcli("register", "third", "second")
+    assert person.splitlines()[-1] == "  next: mlcli promote other@1 staging"
+    assert "next:" not in script.stdout + script.stderr
+
+
+def test_help_at_a_screen_is_drawn_in_its_width(machine) -> None:
+    text = in_terminal("mlcli --help", columns=80, env=PLAIN).text
+    drawn = screen(text, columns=80, lines=100)
+    assert ("Track" in text, len(drawn), drawn[-1].strip()) == (
+        True,
+        len(text.rstrip().splitlines()),
+        "models:/iris/3, a file, a commit.",
+    )
+
+
+def test_an_empty_list_says_how_to_begin(repo, mlcli) -> None:
+    mlcli("init")
+    assert in_terminal("mlcli ls; mlcli models", env=PLAIN).text.splitlines() == [
+        "no runs yet", "  next: mlcli run -- python train.py", "no models yet", "  next: mlcli register NAME",
+    ]  # fmt: skip
+
+
+HOSTILE = {
+    "clipboard": "\x1b]52;c;ZXZpbA==\x07x",
+    "eight-bit": "\x9b31mred",
+    "clear": "\x1b[2J\x1b[H",
+    "carriage": "safe\revil",
+    "lines": "one\ntwo\tthree",
+    "backspace": "abc\b\b\bxyz",
+    "nul": "a\u0085b\x7fc",
+    "turned": "\u202egnp.exe\u2066x\u200by",
+    "markup": "[bold red]x[/]",
+    "broken markup": "loss [/foo]",
+    "emoji code": ":smile:",
+}
+FORBIDDEN = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u200b\u202e\u2066"} - {"\n", "\t"}
+
+
+@pytest.fixture
+def hostile(workspace, record, request):
+    """A run, a tag, a note and a version that carry the text; and the text."""
+    from mlcli import registry, tracking
+
+    text = HOSTILE[request.param]
+    run = record(name=text, model="x", params={"p": text}, metrics={"m": [1, 2]}, argv=("python", text))
+    tracking.set_tags(workspace, run.id, {"t": text})
+    tracking.set_note(workspace, run.id, text)
+    registry.register(workspace, "iris", run.id, why=text)
+    registry.promote(workspace, "iris@1", "production", why=text)
+    return text
+
+
+READS = ["ls", "ls --format plain", "ls --format md", "ls --format csv", "ls --columns name,params,tags,note,command", "show @", "show iris", "compare @ iris@1", "history iris", "lineage iris", "models", "check", "doctor", "tag @ x=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
+def test_no_control_character_reaches_a_pipe(hostile: str, mlcli) -> None:
+    answers = {command: mlcli(*command.split()) for command in READS}
+    written = {command: done.stdout + done.stderr for command, done in answers.items()}
+    assert {command: sorted(FORBIDDEN & set(text)) for command, text in written.items() if FORBIDDEN & set(text)} == {}
+    assert {command: done.returncode for command, done in answers.items() if done.returncode} == {}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
+def test_no_control_character_reaches_a_screen(hostile: str) -> None:
+    text = in_terminal("; ".join(f"mlcli {command}" for command in READS), env=PLAIN).text
+    assert sorted(FORBIDDEN & set(text)) == []
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, indirect=True)
+def test_what_is_shown_escaped_is_kept_exactly(hostile: str, mlcli) -> None:
+    import json
+
+    run = json.loads(mlcli("show", "@", "--json").stdout)["run"]
+    assert (run["name"], run["tags"]["t"], run["note"], run["params"]["p"]["value"]) == (hostile,) * 4
+
+
+@pytest.mark.parametrize("hostile", ["markup", "broken markup", "emoji code"], indirect=True)
+def test_what_looks_like_markup_is_printed_as_it_is(hostile: str) -> None:
+    assert hostile in in_terminal("mlcli ls", columns=160, env=PLAIN).text
+
+
+def test_a_json_answer_escapes_what_a_terminal_would_obey(workspace, record, mlcli) -> None:
+    record(name="\x1b]52;c;ZXZpbA==\x07x")
+    assert sorted(FORBIDDEN & set(mlcli("ls", "--json").stdout)) == []
+
+
+def test_a_hostile_argument_is_quoted_escaped_in_the_error(story, mlcli) -> None:
+    done = mlcli("show", "\x1b]0;owned\x07")
+    assert done.stderr == "mlcli: error: no run matches '\\x1b]0;owned\\x07'\nhint: mlcli ls\n"

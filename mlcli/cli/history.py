@@ -42,12 +42,12 @@ def command(
             Cell(f"{model}@{entry.version}" if entry.version else "-", "accent"),
             Cell(_what(entry)),
             Cell(str(entry.by)),
-            Cell((entry.commit or "-")[:7]),
+            Cell((entry.commit or "-")[: 7 if format_ is Format.table else None]),
             Cell(entry.why),
         ]
         for entry in entries
     ]
-    tables.table(format_, ["when", "version", "what", "who", "at commit", "why"], rows, header=header)
+    tables.table(format_, ["when", "version", "what", "who", "at commit", "why"], rows, header=header, spare=[4])
 
 
 def _what(entry: Entry) -> str:

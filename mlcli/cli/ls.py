@@ -100,7 +100,14 @@ def _table_of_differences(runs: Sequence[Run], now: datetime, *, numbered: bool)
         cells.append(Cell(", ".join(model.path for model in run.models)))
         rows.append(cells)
     keep = [at for at in range(len(names)) if at in {1, 2, 3, 4} or any(row[at].text for row in rows)]
-    tables.table(Format.table, [names[at] for at in keep], [[row[at] for at in keep] for row in rows])
+    last, first_metric = len(names) - 1, 5 + len(shown)
+    spare = [last, *reversed(range(5, first_metric)), *reversed(range(first_metric, last))]
+    tables.table(
+        Format.table,
+        [names[at] for at in keep],
+        [[row[at] for at in keep] for row in rows],
+        spare=[keep.index(at) for at in spare if at in keep],
+    )
     told = [f"{key}={_param(runs[0], key)}" for key in sorted(same)]
     commits = {run.git.commit for run in runs}
     if len(runs) > 1 and len(commits) == 1 and runs[0].git.commit:

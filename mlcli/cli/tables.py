@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ..domain.names import escaped
-from .output import colored, out
+from .output import colored, out, paint
 
 
 class Format(str, Enum):
@@ -45,10 +45,20 @@ def chosen(format_: Format, *, as_json: bool = False) -> Format:
     return Format.table if sys.stdout.isatty() else Format.plain
 
 
-def table(format_: Format, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, header: bool = False) -> None:
-    """Rows as a table on a terminal, tab-separated and never cut on a pipe, as CSV or as Markdown."""
+def table(
+    format_: Format,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    header: bool = False,
+    spare: Sequence[int] = (),
+) -> None:
+    """Rows as a table on a terminal, tab-separated and never cut on a pipe, as CSV or as Markdown.
+
+    `spare` numbers the columns that a narrow terminal does without, the first of them first.
+    """
     writers: dict[Format, Callable[[], None]] = {
-        Format.table: lambda: _rich_table(columns, rows),
+        Format.table: lambda: _rich_table(columns, rows, spare),
         Format.csv: lambda: _csv(columns, rows),
         Format.md: lambda: _markdown(columns, rows),
     }
@@ -83,7 +93,7 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         out(line([escaped(cell.text) for cell in row]))
 
 
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], spare: Sequence[int]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -92,32 +102,48 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         file=sys.stdout, no_color=not colored(sys.stdout), highlight=False, markup=False, emoji=False,
         force_terminal=colored(sys.stdout), legacy_windows=False,
     )  # fmt: skip
-    drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
     cells = [[Text(escaped(column)) for column in columns]]
     cells += [[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row] for row in rows]
-    widths = _fitted(columns, [max(row[at].cell_len for row in cells) for at in range(len(columns))], console.width)
-    for at, name in enumerate(cells[0]):
-        numeric = bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text)
-        side: Any = "right" if numeric else "left"
-        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=widths[at])
+    numeric = [
+        bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text) for at in range(len(columns))
+    ]
+    wide = [max([row[at].cell_len for row in cells[1:]], default=0) for at in range(len(columns))]
+    widths = {at: max(wide[at], cells[0][at].cell_len) for at in range(len(columns))}
+    least = {
+        at: max(wide[at], 4) if numeric[at] or columns[at] in _KEPT_WHOLE else min(width, 8)
+        for at, width in widths.items()
+    }
+    shown = _fitted(widths, least, spare, console.width)
+    for at, width in shown.items():
+        side: Any = "right" if numeric[at] else "left"
+        drawn.add_column(cells[0][at], justify=side, overflow="ellipsis", no_wrap=True, width=width)
     for row in cells[1:]:
-        drawn.add_row(*row)
+        drawn.add_row(*[row[at] for at in shown])
     with console.capture() as written:  # rich knows no stream that cannot take every letter
         console.print(drawn)
     out(written.get().removesuffix("\n"))
+    left_out = [column for at, column in enumerate(columns) if at not in shown and column]
+    if left_out:
+        told = f"(no room for {', '.join(left_out)})"
+        out(paint(told if len(told) <= console.width else f"(no room for {len(left_out)} more)", "dim"))
 
 
 _KEPT_WHOLE = {"", "run", "when", "status", "version", "staging", "production"}
 
 
-def _fitted(columns: Sequence[str], widths: list[int], available: int) -> list[int]:
-    """Column widths that fit: the widest is cut first, and what is of no use cut is not."""
-    fitted = list(widths)
-    while sum(fitted) + 2 * len(fitted) > available:
-        widest = max((width for name, width in zip(columns, fitted, strict=True) if name not in _KEPT_WHOLE), default=0)
-        if widest <= 4:
+def _fitted(widths: dict[int, int], least: dict[int, int], spare: Sequence[int], available: int) -> dict[int, int]:
+    """The columns that have room and their widths: numbers and ids stay whole, spare columns go, the widest is cut."""
+    fitted = dict(widths)
+    for at in [*spare, *sorted(set(widths) - set(spare), reverse=True)[:-1]]:
+        if sum(least[kept] for kept in fitted) + _GAP * len(fitted) <= available:
             break
-        fitted[next(at for at, name in enumerate(columns) if fitted[at] == widest and name not in _KEPT_WHOLE)] -= 1
+        del fitted[at]
+    while sum(fitted.values()) + _GAP * len(fitted) > available:
+        widest = max(fitted, key=lambda at: fitted[at] - least[at])
+        if fitted[widest] <= least[widest]:
+            break
+        fitted[widest] -= 1
     return fitted
 
 

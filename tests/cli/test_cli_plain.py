@@ -139,8 +139,9 @@ def test_a_command_prints(story, mlcli, git, arguments: list[str], expected: str
     assert (told(done.stdout, git), done.stderr, done.returncode) == (expected, "", 0)
 
 
-def test_history_tells_who_when_and_why_newest_first(story, mlcli) -> None:
+def test_history_tells_who_when_and_why_newest_first(story, mlcli, git) -> None:
     rows = [line.split("\t") for line in mlcli("history", "iris").stdout.splitlines()]
+    assert {row[4] for row in rows} == {git("rev-parse", "HEAD")}
     assert [(row[1], row[2], row[3], row[5]) for row in rows] == [
         ("iris@2", "None -> Production, archived 1", "Ada Lovelace", "better"),
         ("iris@2", "registered", "Ada Lovelace", ""),

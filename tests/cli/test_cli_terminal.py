@@ -28,6 +28,21 @@ def test_ids_and_metrics_of_ls_are_never_cut(story, columns: int) -> None:
     assert {"fcaa7074", "bd7fd457", "7e55383a", "3f2a9c1d", "0.99", "0.97", "0.9"} <= set(words)
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(60, 2), (80, 5), (120, 6)])
+def test_a_table_too_wide_leaves_out_columns_and_cuts_no_number(workspace, record, columns: int, shown: int) -> None:
+    for at in range(2):
+        record(
+            name=f"experiment-number-{at}",
+            params={f"parameter_{key}": key + at for key in range(6)},
+            metrics={f"metric_{key}": 0.123456 + at * key for key in range(6)},
+        )
+
+    text = in_terminal("mlcli ls", columns=columns, env=PLAIN).text
+
+    assert [line for line in text.splitlines() if len(line.rstrip()) > columns] == []
+    assert (text.splitlines()[2].split().count("0.1235"), "(no room for " in text) == (shown, True)
+
+
 def test_ls_shows_what_differs_and_says_what_does_not(workspace, record) -> None:
     record(params={"depth": 1, "seed": 0}, metrics={"accuracy": 0.9}, name="one")
     record(params={"depth": 2, "seed": 0}, metrics={"accuracy": 0.8}, name="two")

@@ -102,7 +102,7 @@ def finish(
             exit_code=exit_code,
             signal=signal,
             reason=reason or run.reason,
-            metrics=summarised({}, workspace.store.points(run_id)),
+            metrics=workspace.store.summary(run_id),
         )
 
     return workspace.store.change_run(run_id, ended)
@@ -110,8 +110,8 @@ def finish(
 
 def recount(workspace: Workspace, run_id: str) -> None:
     """Add a run's metrics up again from its history."""
-    points = workspace.store.points(run_id)
-    workspace.store.change_run(run_id, lambda run: replace(run, metrics=summarised({}, points)))
+    metrics = workspace.store.summary(run_id)
+    workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics))
 
 
 def mark(workspace: Workspace, run_id: str, status: RunStatus) -> None:

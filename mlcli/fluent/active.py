@@ -21,6 +21,8 @@ from ..workspace import RUN_VARIABLE, Workspace
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ..domain.run import PointRecorder
+
 
 class RunInfo(Struct, frozen=True, kw_only=True):
     """What MLflow calls a run's info."""
@@ -54,6 +56,20 @@ class ActiveRun:
 
     def __init__(self, workspace: Workspace, run_id: str, *, joined: bool) -> None:
         self.workspace, self.run_id, self.joined = workspace, run_id, joined
+        self._recorder: PointRecorder | None = None
+
+    @property
+    def recorder(self) -> PointRecorder:
+        """Whoever appends this run's metrics."""
+        if self._recorder is None:
+            self._recorder = self.workspace.store.recorder(self.run_id)
+        return self._recorder
+
+    def settle(self) -> None:
+        """Make what was logged durable, and let go of its file."""
+        if self._recorder is not None:
+            recorder, self._recorder = self._recorder, None
+            recorder.close()
 
     @property
     def info(self) -> RunInfo:
@@ -192,6 +208,7 @@ def end_run(status: str = "FINISHED") -> None:
     if told is None:
         raise InvalidValue(f"{quoted(status)} is no status", f"use one of {', '.join(_STATUSES)}")
     active = _state.stack.pop()
+    active.settle()
     if not active.joined:
         tracking.finish(active.workspace, active.run_id, told)
     elif told in {RunStatus.FAILED, RunStatus.KILLED}:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from .. import tracking
-from ..domain.names import quoted
+from ..domain.names import check_key, quoted
 from ..domain.run import Artifact
+from ..domain.values import MAX_STEP, checked_step, metric_value
 from ..errors import InvalidValue
-from .active import current, is_live
+from .active import _state, current, is_live
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -34,6 +36,16 @@ def log_metric(
     run_id: str | None = None,
 ) -> None:
     """Log one value of a metric at a step (default 0); NaN and infinities are kept. `timestamp` is in milliseconds."""
+    if run_id is None and timestamp is None and type(value) is float:
+        # Training loops come here: what was checked once for this run is not checked at each step.
+        stack = _state.stack
+        if stack and key in (recorder := stack[-1].recorder).heads and (step is None or type(step) is int):
+            if step is None:
+                recorder.add(key, value, 0)
+                return
+            if -MAX_STEP <= step <= MAX_STEP:
+                recorder.add(key, value, step)
+                return
     log_metrics({key: value}, step=step, run_id=run_id, timestamp=timestamp)
 
 
@@ -46,12 +58,20 @@ def log_metrics(
 ) -> None:
     """Log several metrics at one step, by one write."""
     active = current(run_id)
-    at = None
-    if timestamp is not None:
-        from datetime import datetime, timezone
+    if not is_live(active):
+        tracking.log_metrics(active.workspace, active.run_id, metrics, step=step, at=_moment(timestamp), live=False)
+        return
+    recorder = active.recorder
+    values = {}
+    for key, value in metrics.items():
+        values[key] = value if type(value) is float else metric_value(key, value)
+        if key not in recorder.heads:
+            recorder.know(check_key(key, "metric"))
+    recorder.add_many(values, checked_step(step), None if timestamp is None else timestamp * 1_000_000)
 
-        at = datetime.fromtimestamp(timestamp / 1000, timezone.utc)
-    tracking.log_metrics(active.workspace, active.run_id, metrics, step=step, at=at, live=is_live(active))
+
+def _moment(timestamp: int | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp / 1000, timezone.utc)
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ..domain.model import ModelVersion
 from ..domain.order import Sort
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, MetricPoint, Run
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointRecorder, Run
 from ..domain.stage import Event, History, Holder, Stage
 
 
@@ -53,6 +53,12 @@ class Store(Protocol):
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
         """A run's metric history in the order it was logged."""
+
+    def recorder(self, run_id: str) -> PointRecorder:
+        """Whoever appends point after point to a run's metrics."""
+
+    def summary(self, run_id: str) -> dict[str, Metric]:
+        """A run's metrics added up from their history."""
 
     def settle_points(self, run_id: str) -> None:
         """Make a run's metric history durable."""

@@ -13,11 +13,12 @@ from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, MetricPoint, Run, RunStatus, summarised
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
 from . import layout, objects, schema
+from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files
 
@@ -143,14 +144,20 @@ class DiskStore:
     # What is logged
 
     def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
-        self.files.append(layout.metrics(run_id), b"".join(map(schema.metric_line, points)))
+        self.files.append(layout.metrics(run_id), history.lines(points))
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
-        try:
-            found, _ = schema.metric_points(self.files.read(layout.metrics(run_id)))
-        except FileNotFoundError:
-            return []
-        return [point for point in found if metric is None or point.metric == metric]
+        chunks = history.stream(self.files, layout.metrics(run_id))
+        return [point for chunk in chunks for point in chunk if metric is None or point.metric == metric]
+
+    def recorder(self, run_id: str) -> history.Recorder:
+        return history.Recorder(self.files.appender(layout.metrics(run_id)))
+
+    def summary(self, run_id: str) -> dict[str, Metric]:
+        metrics: dict[str, Metric] = {}
+        for chunk in history.stream(self.files, layout.metrics(run_id)):
+            metrics = summarised(metrics, chunk)
+        return metrics
 
     def settle_points(self, run_id: str) -> None:
         self.files.settle(layout.metrics(run_id))
@@ -272,7 +279,7 @@ class DiskStore:
         if document.get("status") != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, self.where_run(str(document.get("id"))))
-        metrics = schema.metric_fields(summarised(run.metrics, self.points(run.id)))
+        metrics = schema.metric_fields(self.summary(run.id))
         document = {**document, "metrics": metrics}
         if run.process and not self._is_alive(run.process):
             document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}

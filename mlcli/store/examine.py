@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..domain.run import Artifact, Run, RunStatus
 from ..errors import MlcliError
 from . import layout, objects, schema
+from . import points as history
 from .disk import DiskStore
 
 _OBJECT = re.compile(r"[0-9a-f]{64}")
@@ -97,7 +98,7 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
 def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
     where = layout.metrics(run.id)
     try:
-        points, damaged = schema.metric_points(store.files.read(where))
+        points, damaged = history.read(store.files.read(where))
     except FileNotFoundError:
         points, damaged = [], []
     if damaged:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,7 +17,6 @@ from ..errors import BadStore, Corrupt, WriteFailed
 from . import layout, locks
 
 MAX_DOCUMENT = 64 * 2**20
-_SYNC_METRICS_SECONDS = 1.0
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _SAID = {
     errno.ENOSPC: "the disk is full",
@@ -55,7 +53,6 @@ class Files:
         self.root = root
         self.sync = sync
         self.lock_seconds = lock_seconds
-        self._synced: dict[str, float] = {}
 
     # Reading
 
@@ -65,16 +62,9 @@ class Files:
 
     def read(self, name: str) -> bytes:
         """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
-        try:
-            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise Corrupt(f".mlruns/{name} is a symbolic link", "mlcli doctor") from None
-            raise
+        descriptor = self._opened(name)
         try:
             found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise Corrupt(f".mlruns/{name} is not a file", "mlcli doctor")
             if found.st_size > MAX_DOCUMENT:
                 raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
             data = os.read(descriptor, found.st_size + 1)
@@ -83,6 +73,18 @@ class Files:
             return data
         finally:
             os.close(descriptor)
+
+    def _opened(self, name: str) -> int:
+        try:
+            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise Corrupt(f".mlruns/{name} is a symbolic link", "mlcli doctor") from None
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Corrupt(f".mlruns/{name} is not a file", "mlcli doctor")
+        return descriptor
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory, unsorted; none where it does not exist."""
@@ -115,28 +117,46 @@ class Files:
                 raise
             self._sync_directory(os.path.dirname(name))
 
-    def append(self, name: str, lines: bytes) -> None:
-        """Add whole lines by one write; a tail torn by a crash is ended first, so that it costs no other line."""
+    def appender(self, name: str) -> Appender:
+        """Open a file to append whole lines to; a tail torn by a crash is ended first."""
         with self.writing(name):
             descriptor = self._append_descriptor(name)
             try:
                 locks.flock(descriptor, name, self.lock_seconds)
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    lines = b"\n" + lines
-                try:
-                    written = os.write(descriptor, lines)
-                    if written != len(lines):
-                        raise OSError(errno.ENOSPC, "short write")
-                except OSError:
-                    os.ftruncate(descriptor, size)
-                    raise
-                now = time.monotonic()
-                if now - self._synced.get(name, 0.0) >= _SYNC_METRICS_SECONDS:
-                    self._sync(descriptor)
-                    self._synced[name] = now
-            finally:
+                    os.write(descriptor, b"\n")
+                locks.unlock(descriptor)
+            except BaseException:
                 os.close(descriptor)
+                raise
+            return Appender(self, name, descriptor)
+
+    def append(self, name: str, lines: bytes) -> None:
+        """Add whole lines by one write."""
+        appender = self.appender(name)
+        try:
+            appender.add(lines)
+        finally:
+            appender.close()
+
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        """A file's content, by whole lines of about `size` bytes together; nothing where there is no such file."""
+        try:
+            descriptor = self._opened(name)
+        except FileNotFoundError:
+            return
+        try:
+            left = b""
+            while part := os.read(descriptor, size):
+                whole, newline, rest = (left + part).rpartition(b"\n")
+                if newline:
+                    yield whole
+                left = rest
+            if left:
+                yield left
+        finally:
+            os.close(descriptor)
 
     def settle(self, name: str) -> None:
         """Make what was appended to `name` durable; nothing where there is no such file."""
@@ -319,6 +339,50 @@ class Files:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class Appender:
+    """Appends whole lines to one file, each batch by one write."""
+
+    def __init__(self, files: Files, name: str, descriptor: int) -> None:
+        self.files, self.name, self.descriptor = files, name, descriptor
+
+    def add(self, lines: bytes) -> None:
+        """Hand lines to the kernel; WriteFailed, with nothing left half-written, where it takes them not."""
+        try:
+            written = os.write(self.descriptor, lines)
+        except OSError as error:
+            raise self._failed(error) from error
+        if written != len(lines):
+            raise self._undone(written)
+
+    def settle(self) -> None:
+        """Make what was added durable; to be called about once a second."""
+        if self.files.sync:
+            with self.files.writing(self.name):
+                os.fsync(self.descriptor)
+
+    def close(self) -> None:
+        """Make what was added durable, and let go of the file."""
+        try:
+            self.settle()
+        finally:
+            os.close(self.descriptor)
+
+    def _undone(self, written: int) -> WriteFailed:
+        # Other writers append without a lock: what is half-written is taken back only if it still ends the file.
+        with self.files.writing(self.name):
+            locks.flock(self.descriptor, self.name, self.files.lock_seconds)
+            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            if os.fstat(self.descriptor).st_size == end:
+                os.ftruncate(self.descriptor, end - written)
+            else:
+                os.write(self.descriptor, b"\n")
+            locks.unlock(self.descriptor)
+        return self._failed(OSError(errno.ENOSPC, "short write"))
+
+    def _failed(self, error: OSError) -> WriteFailed:
+        return WriteFailed(f"cannot write .mlruns/{self.name}: {reason(error)}", _HINTS.get(error.errno or 0))
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _RACY_NS = 2_000_000_000
 _CRC = 8
+_EXACT = 2**53
 _TABLES = """
 create table shard (name text primary key, mtime_ns int, ino int, seen_ns int) without rowid;
 create table run (n integer primary key, id text unique, started text, name text, live int, mtime_ns int, size int,
@@ -291,6 +292,8 @@ def _sortable(moment: Any) -> str:
 def _scalar(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return float(value)
     return value if isinstance(value, int | float | str) else ""
 
 
@@ -320,6 +323,8 @@ def _narrowed_by(compare: Compare, key: Callable[[str], int]) -> tuple[str, list
         return f"select n from run where name in ({', '.join('?' * len(wanted))})", wanted
     else:
         return "", []
+    if any(isinstance(value, int | float) and abs(value) > _EXACT for value in wanted):
+        return "", []  # as the index rounds what is greater
     number = key(name)
     if compare.op in {"=", "in"}:
         return f"select n from value where k = ? and v in ({', '.join('?' * len(wanted))})", [number, *wanted]

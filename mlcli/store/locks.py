@@ -68,6 +68,13 @@ def flock(descriptor: int, name: str, seconds: float) -> None:
             return
 
 
+def unlock(descriptor: int) -> None:
+    """Give the kernel's lock on an open file back."""
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def _lease(path: str, name: str, seconds: float) -> Any:
     # Importing filelock costs more than a whole document write, so it is asked only where the kernel has no flock.
     from filelock import SoftFileLock, Timeout

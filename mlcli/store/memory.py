@@ -6,8 +6,10 @@ Content has to be a file for whoever asks for its path, so that it alone lies in
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -16,7 +18,7 @@ from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, MetricPoint, Run, RunStatus, summarised
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import InvalidName, NotFound
@@ -26,6 +28,28 @@ from .matching import compiled
 
 if TYPE_CHECKING:
     from .base import Store
+
+
+class _Recorder:
+    """Points, one after the other."""
+
+    def __init__(self, store: MemoryStore, run_id: str) -> None:
+        self.store, self.run_id = store, run_id
+        self.heads: dict[str, str] = {}
+
+    def know(self, metric: str) -> str:
+        self.heads[metric] = metric
+        return metric
+
+    def add(self, metric: str, value: float, step: int, nanoseconds: int | None = None) -> None:
+        self.add_many({metric: value}, step, nanoseconds)
+
+    def add_many(self, values: Mapping[str, float], step: int, nanoseconds: int | None = None) -> None:
+        at = datetime.fromtimestamp((time.time_ns() if nanoseconds is None else nanoseconds) / 1e9, timezone.utc)
+        self.store.add_points(self.run_id, [MetricPoint(key, value, step, at) for key, value in values.items()])
+
+    def close(self) -> None:
+        pass
 
 
 class MemoryStore:
@@ -93,6 +117,12 @@ class MemoryStore:
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
         return [point for point in self._points.get(run_id, []) if metric is None or point.metric == metric]
+
+    def recorder(self, run_id: str) -> _Recorder:
+        return _Recorder(self, run_id)
+
+    def summary(self, run_id: str) -> dict[str, Metric]:
+        return summarised({}, self.points(run_id))
 
     def settle_points(self, run_id: str) -> None:
         pass
@@ -175,7 +205,7 @@ class MemoryStore:
         if document["status"] != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, run_id)
-        run = replace(run, metrics=summarised(run.metrics, self.points(run_id)))
+        run = replace(run, metrics=self.summary(run_id))
         if run.process and not self._is_alive(run.process):
             run = replace(run, status=RunStatus.KILLED, reason="its process vanished before it could end the run")
         return schema.run_fields(run)

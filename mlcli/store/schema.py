@@ -16,7 +16,7 @@ import msgspec
 
 from ..domain.model import ModelVersion
 from ..domain.numbers import finite
-from ..domain.run import Metric, MetricPoint, Run
+from ..domain.run import Metric, Run
 from ..domain.stage import Event, Holder
 from ..errors import Corrupt, NewerFormat
 
@@ -65,10 +65,27 @@ def decode(data: bytes, kind: str, where: str) -> Document:
         raise Corrupt(f"{where} is not a {kind} document of mlcli", "mlcli doctor")
     if document.get("digest") != digest_of(document):
         raise Corrupt(f"{where} was edited or damaged: its digest does not match its content", "mlcli doctor")
+    if kind != "run" and _repeats_a_key(data, document):
+        raise Corrupt(f"{where} says one of its keys twice", "mlcli doctor")
     for step in range(found, FORMAT):
         document = UPGRADES[kind][step](document)
     upgraded: Document = document
     return upgraded
+
+
+def _repeats_a_key(data: bytes, document: Document) -> bool:
+    """Whether a reader could see another value than we do, as in a document that people merge and review."""
+    if len(msgspec.json.format(data, indent=-1)) == len(msgspec.json.encode(document)):
+        return False
+    import json  # an editor may have spelled a number or a letter in another way: count the keys
+
+    repeated = []
+
+    def pairs(found: list[tuple[str, Any]]) -> None:
+        repeated.append(len(found) != len({key for key, _ in found}))
+
+    json.loads(data, object_pairs_hook=pairs)
+    return any(repeated)
 
 
 def _why_unreadable(data: bytes, where: str, error: Exception) -> str:
@@ -157,43 +174,10 @@ def holder_from(document: Document, where: str) -> Holder:
     return convert(fields, Holder, where)
 
 
-def metric_line(point: MetricPoint) -> bytes:
-    """One point as a line of metrics.jsonl; its last key is the CRC-32 of the line without it."""
-    import zlib
-
-    fields = {"metric": point.metric, "value": point.value, "step": point.step, "at": point.at}
-    body = msgspec.json.encode(finite(fields))
-    return b'%s,"crc":"%08x"}\n' % (body[:-1], zlib.crc32(body))
-
-
-def metric_points(data: bytes) -> tuple[list[MetricPoint], list[int]]:
-    """The points in a metrics file, in order, and the numbers of the lines that are torn or damaged."""
-    import zlib
-
-    points, damaged = [], []
-    lines = data.split(b"\n")
-    for number, line in enumerate(lines, 1):
-        line = line.strip(b"\r\0 ")  # autocrlf, and pages that a power loss left unwritten
-        if not line:
-            continue
-        body, mark, crc = line.rpartition(b',"crc":"')
-        if not mark or crc[8:] != b'"}' or b"%08x" % zlib.crc32(body + b"}") != crc[:8]:
-            damaged.append(number)
-            continue
-        try:
-            points.append(msgspec.convert(_floats(msgspec.json.decode(body + b"}")), MetricPoint))
-        except msgspec.MsgspecError:
-            damaged.append(number)
-    return points, damaged
-
-
 def _floats(fields: Any) -> Any:
     if not isinstance(fields, dict):
         return fields
-    return {
-        key: _NON_FINITE.get(value, value) if isinstance(value, str) and key not in {"metric", "at"} else value
-        for key, value in fields.items()
-    }
+    return {key: _NON_FINITE.get(value, value) if isinstance(value, str) else value for key, value in fields.items()}
 
 
 def _carried(raw: Any, before: Any, after: Any) -> Any:

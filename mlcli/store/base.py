@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..domain.model import ModelVersion
 from ..domain.order import Sort
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointRecorder, Run
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run
 from ..domain.stage import Event, History, Holder, Stage
+
+if TYPE_CHECKING:
+    from ..domain.run import PointRecorder
 
 
 class Store(Protocol):

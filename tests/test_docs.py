@@ -69,7 +69,7 @@ def test_the_example_metric_lines_have_their_checksum() -> None:
     (lines,) = blocks("on-disk-format.md", "jsonl")
     found, damaged = points.read(lines.encode())
     assert ([(point.metric, point.step) for point in found], damaged) == ([("loss", 1), ("loss", 2)], [])
-    first = re.search(r'of `(\{"metric".*?\})` in the first line', page("on-disk-format.md"))
+    first = re.search(r'of `(\{"metric".*?)` in the first line', page("on-disk-format.md"))
     assert first is not None
     assert f'"crc":"{zlib.crc32(first[1].encode()):08x}"' in lines.splitlines()[0]
 

@@ -18,9 +18,9 @@ _VARIES = [
     (r"sha256:[0-9a-f]+", "DIGEST"),
     (r"\b[0-9a-f]{7,64}\b", "ID"),
     (r"\b[a-z]{3,8}-[a-z]{3,8}\b", "NAME"),
-    (r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "TIME"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
     (r"\b(\d+(\.\d)? s|\d+m \d\ds)\b", "DURATION"),
-    (r"(?<= )\d+[smhd](?= |$)", "AGE"),
+    (r"(?<= )(\d+[smhd]|\d{4}-\d\d-\d\d)(?= |$)", "AGE"),
     (r"\b\d+(\.\d)? (B|kB|MB)\b", "SIZE"),
     (r"python \d+\.\d+\.\d+\S*?(?=[ ,])", "PYTHON"),
     (r"\d+ packages", "PACKAGES"),
@@ -89,7 +89,7 @@ def project(machine, git, monkeypatch) -> Path:
 def test_the_readme_session_does_what_it_shows(project: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     for block in blocks("console"):
-        at = str(project)
+        at = str(CHECKOUT if "--store .mlruns-example" in block else project)
         for step in session(block):
             run = f'{step.command}\ncode=$?; pwd > "{there}"; exit $code'
             seen = in_terminal(run, cwd=at, env=SCREEN)

@@ -22,7 +22,6 @@ from .domain.run import (
     ParamSource,
     Run,
     RunStatus,
-    summarised,
 )
 from .domain.source import Source
 from .domain.values import (
@@ -94,6 +93,7 @@ def finish(
     ended_at = workspace.now()
 
     def ended(run: Run) -> Run:
+        metrics, points = workspace.store.summary(run_id)
         said = run.status if run.status is not RunStatus.RUNNING and status is RunStatus.FINISHED else status
         return replace(
             run,
@@ -102,7 +102,8 @@ def finish(
             exit_code=exit_code,
             signal=signal,
             reason=reason or run.reason,
-            metrics=workspace.store.summary(run_id),
+            metrics=metrics,
+            points=points,
         )
 
     return workspace.store.change_run(run_id, ended)
@@ -110,8 +111,8 @@ def finish(
 
 def recount(workspace: Workspace, run_id: str) -> None:
     """Add a run's metrics up again from its history."""
-    metrics = workspace.store.summary(run_id)
-    workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics))
+    metrics, points = workspace.store.summary(run_id)
+    workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics, points=points))
 
 
 def mark(workspace: Workspace, run_id: str, status: RunStatus) -> None:
@@ -179,7 +180,7 @@ def log_metrics(
         return
     workspace.store.add_points(run_id, points)
     if not live:
-        workspace.store.change_run(run_id, lambda run: replace(run, metrics=summarised(run.metrics, points)))
+        recount(workspace, run_id)
 
 
 def set_tags(workspace: Workspace, run_id: str, tags: Mapping[str, Any]) -> Run:

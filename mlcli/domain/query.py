@@ -57,6 +57,9 @@ ATTRIBUTES = {
     "duration": "seconds", "user": "user", "user_id": "user", "note": "note", "model": "model", "command": "command",
     "exit_code": "exit_code", "parent": "parent",
 }  # fmt: skip
+# Each is a call within a call for whoever reads the filter or matches by it.
+MAX_DEPTH = 50
+MAX_COMPARISONS = 200
 GIT_FIELDS = ("commit", "tree", "branch", "upstream", "remote", "dirty", "ahead", "behind")
 
 
@@ -99,7 +102,7 @@ class _Parser:
             kind = match.lastgroup or ""
             self.tokens.append((kind, match[kind], match.start(kind)))
             at = match.end()
-        self.next = 0
+        self.next = self.depth = self.comparisons = 0
 
     def fault(self, expected: str, found: tuple[str, int] | None = None) -> InvalidFilter:
         if found is None:
@@ -147,16 +150,24 @@ class _Parser:
         return found
 
     def negated(self) -> Filter:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.fault(f"no more than {MAX_DEPTH} levels of 'not' and parentheses")
         if self.word("not"):
-            return Negated(self.negated())
-        if self.sign("("):
-            inner = self.either()
+            found: Filter = Negated(self.negated())
+        elif self.sign("("):
+            found = self.either()
             if not self.sign(")"):
                 raise self.fault("')'")
-            return inner
-        return self.comparison()
+        else:
+            found = self.comparison()
+        self.depth -= 1
+        return found
 
     def comparison(self) -> Filter:
+        self.comparisons += 1
+        if self.comparisons > MAX_COMPARISONS:
+            raise self.fault(f"no more than {MAX_COMPARISONS} comparisons: put the values of one field into in (…)")
         field = self.field()
         if self.word("is"):
             absent = not self.word("not")
@@ -244,7 +255,10 @@ class _Parser:
 
     def moment(self, value: Any) -> datetime:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value / 1000, timezone.utc)  # MLflow counts milliseconds
+            try:
+                return datetime.fromtimestamp(value / 1000, timezone.utc)  # MLflow counts milliseconds
+            except (ValueError, OverflowError, OSError):
+                raise self.fault("a time in milliseconds since 1970") from None
         moment = point_in_time(value, self.now) if isinstance(value, str) else None
         if moment is None:
             raise self.fault("a time, as '2026-11-21', '2026-11-21 06:40' or '2 days ago'")

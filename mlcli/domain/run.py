@@ -68,6 +68,13 @@ class Metric(Struct, frozen=True, kw_only=True):
     count: int
 
 
+class PointsFile(Struct, frozen=True, kw_only=True):
+    """The file with an ended run's metric history: its size in bytes and the CRC-32 of all of it, in hexadecimal."""
+
+    size: int
+    crc32: str
+
+
 class Artifact(Struct, frozen=True, kw_only=True):
     """A file a run produced: its path below the run's artifacts, its size in bytes, the digest of its content."""
 
@@ -126,6 +133,7 @@ class Run(Struct, frozen=True, kw_only=True):
     parent_id: str | None = None
     params: dict[str, Param] = {}
     metrics: dict[str, Metric] = {}
+    points: PointsFile | None = None
     tags: dict[str, str] = {}
     note: str = ""
     artifacts: list[Artifact] = []

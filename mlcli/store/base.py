@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..domain.model import ModelVersion
 from ..domain.order import Sort
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run
 from ..domain.stage import Event, History, Holder, Stage
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class Store(Protocol):
     def recorder(self, run_id: str) -> PointRecorder:
         """Whoever appends point after point to a run's metrics."""
 
-    def summary(self, run_id: str) -> dict[str, Metric]:
-        """A run's metrics added up from their history."""
+    def summary(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
+        """A run's metrics added up from their history, and the checksum of the file it lies in, if in one."""
 
     def settle_points(self, run_id: str) -> None:
         """Make a run's metric history durable."""

@@ -13,7 +13,7 @@ from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
-from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatus, summarised
+from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
@@ -147,17 +147,20 @@ class DiskStore:
         self.files.append(layout.metrics(run_id), history.lines(points))
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
-        chunks = history.stream(self.files, layout.metrics(run_id))
+        document = self.runs.named(run_id) if self.files.exists(layout.metrics(run_id)) else None
+        kept = schema.run_from(document, self.where_run(run_id)).points if document else None
+        chunks = history.stream(self.files, layout.metrics(run_id), kept)
         return [point for chunk in chunks for point in chunk if metric is None or point.metric == metric]
 
     def recorder(self, run_id: str) -> history.Recorder:
         return history.Recorder(self.files.appender(layout.metrics(run_id)))
 
-    def summary(self, run_id: str) -> dict[str, Metric]:
+    def summary(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
+        kept = history.checksum(self.files, layout.metrics(run_id))
         metrics: dict[str, Metric] = {}
         for chunk in history.stream(self.files, layout.metrics(run_id)):
             metrics = summarised(metrics, chunk)
-        return metrics
+        return metrics, kept
 
     def settle_points(self, run_id: str) -> None:
         self.files.settle(layout.metrics(run_id))
@@ -279,7 +282,7 @@ class DiskStore:
         if document.get("status") != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, self.where_run(str(document.get("id"))))
-        metrics = schema.metric_fields(self.summary(run.id))
+        metrics = schema.metric_fields(self.summary(run.id)[0])
         document = {**document, "metrics": metrics}
         if run.process and not self._is_alive(run.process):
             document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}

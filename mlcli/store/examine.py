@@ -110,6 +110,10 @@ def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
     if run.ended_at is not None and counted != len(points) and not damaged:
         message = f"the run counts {counted} points and {len(points)} are here"
         yield Problem(code="metrics-differ", where=where, message=message, mendable=len(points) > counted)
+    elif run.points is not None and run.points != history.checksum(store.files, where) and not damaged:
+        yield Problem(
+            code="metrics-differ", where=where, message="it is not the file that the run ended with", mendable=True
+        )
 
 
 def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -139,6 +140,20 @@ class Files:
             appender.add(lines)
         finally:
             appender.close()
+
+    def checksum(self, name: str) -> tuple[int, int]:
+        """A file's size and the CRC-32 of its content; (0, 0) where there is no such file."""
+        size = crc = 0
+        try:
+            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0, 0
+        try:
+            while part := os.read(descriptor, 2**20):
+                size, crc = size + len(part), zlib.crc32(part, crc)
+        finally:
+            os.close(descriptor)
+        return size, crc
 
     def chunks(self, name: str, size: int) -> Iterator[bytes]:
         """A file's content, by whole lines of about `size` bytes together; nothing where there is no such file."""

@@ -121,8 +121,8 @@ class MemoryStore:
     def recorder(self, run_id: str) -> _Recorder:
         return _Recorder(self, run_id)
 
-    def summary(self, run_id: str) -> dict[str, Metric]:
-        return summarised({}, self.points(run_id))
+    def summary(self, run_id: str) -> tuple[dict[str, Metric], None]:
+        return summarised({}, self.points(run_id)), None
 
     def settle_points(self, run_id: str) -> None:
         pass
@@ -205,7 +205,7 @@ class MemoryStore:
         if document["status"] != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, run_id)
-        run = replace(run, metrics=self.summary(run_id))
+        run = replace(run, metrics=self.summary(run_id)[0])
         if run.process and not self._is_alive(run.process):
             run = replace(run, status=RunStatus.KILLED, reason="its process vanished before it could end the run")
         return schema.run_fields(run)

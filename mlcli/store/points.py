@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
-from ..domain.run import MetricPoint
+from ..domain.run import MetricPoint, PointsFile
 from .files import Appender, Files
 
 _CHUNK = 2**22
@@ -34,6 +35,7 @@ class _Line(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Line)
+_points = msgspec.json.Decoder(MetricPoint)
 
 
 class Recorder:
@@ -107,8 +109,26 @@ def _line_of(point: MetricPoint) -> bytes:
     return b'%b,"crc":"%08x"}\n' % (body[:-1], crc32(body[:-1]))
 
 
-def read(data: bytes) -> tuple[list[MetricPoint], list[int]]:
-    """The points in a history, in order, and the numbers of the lines that are torn or damaged."""
+def read(data: bytes, *, verified: bool = False) -> tuple[list[MetricPoint], list[int]]:
+    """The points in a history, in order, and the numbers of the lines that are torn or damaged.
+
+    `verified` says that the whole of the data was held against its checksum, so that its lines need not be.
+    """
+    with suppress(msgspec.MsgspecError, ValueError):
+        # Line by line costs four times as much: only what does not decode in one go is looked at so.
+        if verified or _is_whole(data):
+            return _points.decode_lines(data), []
+    return _read_by_line(data)
+
+
+def _is_whole(data: bytes) -> bool:
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [int(line[-10:-2], 16) for line in lines] == [crc32(line[:-18]) for line in lines]
+
+
+def _read_by_line(data: bytes) -> tuple[list[MetricPoint], list[int]]:
     points: list[MetricPoint] = []
     damaged: list[int] = []
     for number, raw in enumerate(data.split(b"\n"), 1):
@@ -137,7 +157,17 @@ def _point(line: bytes) -> MetricPoint | None:
     return None if value is None else MetricPoint(found.metric, value, found.step, found.at)
 
 
-def stream(files: Files, name: str) -> Iterator[list[MetricPoint]]:
-    """The points of a history, a few megabytes at a time; nothing where there is no such file."""
+def stream(files: Files, name: str, kept: PointsFile | None = None) -> Iterator[list[MetricPoint]]:
+    """The points of a history, a few megabytes at a time; nothing where there is no such file.
+
+    `kept` is what its run's document says of the whole file: where that holds, reading is several times as fast.
+    """
+    verified = kept is not None and kept == checksum(files, name)
     for chunk in files.chunks(name, _CHUNK):
-        yield read(chunk)[0]
+        yield read(chunk, verified=verified)[0]
+
+
+def checksum(files: Files, name: str) -> PointsFile | None:
+    """What a run's document says of the file with its history; None where nothing was logged."""
+    size, crc = files.checksum(name)
+    return PointsFile(size=size, crc32=f"{crc:08x}") if size else None

@@ -234,6 +234,18 @@ def test_a_filter_finds_what_it_says(store, three, text: str, names: list[str]):
     assert [run.name for run in store.find_runs(parse(text, AT)).runs] == names
 
 
+def test_the_longest_and_the_deepest_filter_are_matched(store, three):
+    long = " and ".join(["metrics.acc > 0"] * 200)
+    deep = "not not " * 24 + "metrics.acc > 0"
+    assert [run.name for run in store.find_runs(parse(long, AT)).runs] == ["third", "first"]
+    assert [run.name for run in store.find_runs(parse(deep, AT)).runs] == ["third", "first"]
+
+
+def test_any_number_of_values_may_be_asked_for(store, three):
+    text = f"metrics.acc in ({', '.join(map(str, range(5000)))}, 0.9)"
+    assert [run.name for run in store.find_runs(parse(text, AT)).runs] == ["third"]
+
+
 # Metrics
 
 

@@ -105,7 +105,8 @@ class ActiveRun:
         if self in _state.stack:
             while _state.stack[-1] is not self:
                 end_run()
-            end_run("FINISHED" if kind is None else "KILLED" if kind is KeyboardInterrupt else "FAILED")
+            left = isinstance(error, SystemExit) and error.code in {None, 0}  # sys.exit() is a good end, too
+            end_run("FINISHED" if kind is None or left else "KILLED" if kind is KeyboardInterrupt else "FAILED")
 
     def __repr__(self) -> str:
         return f"<mlcli run {self.run_id[:8]}>"
@@ -217,9 +218,10 @@ def end_run(status: str = "FINISHED") -> None:
 
 @atexit.register
 def _end_what_is_left() -> None:
-    failed = getattr(sys, "last_value", None) is not None  # set where an exception ended the program
+    ended_by = getattr(sys, "last_value", None)  # set where an exception ended the program
+    status = "KILLED" if isinstance(ended_by, KeyboardInterrupt) else "FAILED" if ended_by is not None else "FINISHED"
     while _state.stack:
-        end_run("FAILED" if failed else "FINISHED")
+        end_run(status)
 
 
 def is_live(active: ActiveRun) -> bool:

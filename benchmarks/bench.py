@@ -150,7 +150,7 @@ def store_of_runs(at: Path) -> None:
             source = capture.collect(argv, root=str(at), cwd=str(at), environ=os.environ, at=workspace.now())
         values = {"n_estimators": 50 + number, "max_depth": number % 12, "lr": 1 / (1 + number), "seed": 0}
         params = {key: Param(value, ParamSource.COMMAND_LINE) for key, value in values.items()}
-        run = tracking.begin(workspace, source, params=params)
+        run = tracking.begin(workspace, source, tracking.Given(params=params))
         for step in range(5):
             metrics = {"accuracy": 0.9 + number / 2000 + step / 200, "loss": 1 / (1 + number + step)}
             tracking.log_metrics(workspace, run.id, metrics, step=step)

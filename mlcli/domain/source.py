@@ -142,7 +142,7 @@ def parsed_scalar(text: str) -> Any:
     """A word of a command line as the JSON value it spells: 10, 0.1, true; else the text itself."""
     if text in {"true", "false"}:
         return text == "true"
-    if text[:1] not in set("-0123456789"):
+    if text[:1] not in set("-0123456789") or text[-1].isspace():
         return text
     try:
         value = msgspec.json.decode(text)

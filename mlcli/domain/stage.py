@@ -91,7 +91,7 @@ def fold(events: Iterable[Event]) -> History:
             stages[version] = Stage.ARCHIVED
         stages[event.version] = event.to_stage
         for stage, (version_held, _) in list(holders.items()):
-            if version_held == event.version:
+            if version_held == event.version or version_held in event.archived:
                 holders[stage] = (None, event.digest)
         if event.to_stage.exclusive:
             holders[event.to_stage] = (event.version, event.digest)

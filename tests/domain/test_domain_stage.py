@@ -1,0 +1,146 @@
+"""Events add up to the same history in whatever order they arrive."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mlcli.domain.source import Person
+from mlcli.domain.stage import Event, History, Stage, fold
+from mlcli.errors import UnknownStage
+
+AT = datetime(2026, 11, 21, 6, 40, tzinfo=timezone.utc)
+ADA = Person(name="Ada Lovelace")
+NONE, STAGING, PRODUCTION, ARCHIVED = Stage
+
+
+def event(digest: str, version: str, to: Stage, *, archived=(), parents=(), seconds: int = 0) -> Event:
+    return Event(
+        model="iris", version=version, from_stage=NONE, to_stage=to, archived=list(archived), parents=list(parents),
+        at=AT + timedelta(seconds=seconds), by=ADA, digest=digest,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("production", PRODUCTION),
+        ("Production", PRODUCTION),
+        ("STAGING", STAGING),
+        ("none", NONE),
+        ("Archived", ARCHIVED),
+    ],
+)
+def test_a_stage_is_written_in_any_case(text: str, stage: Stage):
+    assert Stage.parse(text) is stage
+
+
+@pytest.mark.parametrize("text", ["Prod", "production ", "", "latest", "Production\n", "\x1b[31m"])
+def test_what_is_no_stage_is_refused_with_those_that_are(text: str):
+    with pytest.raises(UnknownStage, match="is no stage") as caught:
+        Stage.parse(text)
+    assert (caught.value.exit_code, caught.value.hint) == (2, "stages are None, Staging, Production, Archived")
+
+
+def test_a_stage_is_shown_as_mlflow_shows_it_and_only_two_are_held_by_one():
+    assert [(str(stage), stage.exclusive) for stage in Stage] == [
+        ("None", False), ("Staging", True), ("Production", True), ("Archived", False),
+    ]  # fmt: skip
+
+
+def test_no_event_is_a_history_without_anything():
+    assert fold([]) == History(events=[], stages={}, holders={}, heads=[])
+
+
+def test_a_promotion_archives_what_it_replaces():
+    events = [
+        event("e1", "one", PRODUCTION),
+        event("e2", "two", PRODUCTION, archived=["one"], parents=["e1"], seconds=1),
+    ]
+    history = fold(events)
+    assert history == History(
+        events=events, stages={"one": ARCHIVED, "two": PRODUCTION}, holders={PRODUCTION: ("two", "e2")}, heads=["e2"]
+    )
+    assert [history.stage_of(version) for version in ("one", "two", "three")] == [ARCHIVED, PRODUCTION, NONE]
+
+
+def test_a_version_that_moves_on_leaves_its_stage_to_nobody():
+    history = fold([event("e1", "one", STAGING), event("e2", "one", PRODUCTION, parents=["e1"], seconds=1)])
+    assert history.holders == {STAGING: (None, "e2"), PRODUCTION: ("one", "e2")}
+
+
+def test_two_branches_that_moved_a_stage_leave_two_heads_until_one_settles_them():
+    split = [
+        event("e1", "one", PRODUCTION),
+        event("e2", "two", PRODUCTION, archived=["one"], parents=["e1"], seconds=1),
+        event("e3", "three", PRODUCTION, archived=["one"], parents=["e1"], seconds=2),
+    ]
+    settled = event("e4", "two", PRODUCTION, archived=["three"], parents=["e2", "e3"], seconds=3)
+    assert (fold(split).heads, fold(split).holders[PRODUCTION]) == (["e2", "e3"], ("three", "e3"))
+    assert (fold([*split, settled]).heads, fold([*split, settled]).holders[PRODUCTION]) == (["e4"], ("two", "e4"))
+
+
+def test_what_came_after_in_the_history_wins_over_what_the_clock_says():
+    history = fold([
+        event("e1", "one", PRODUCTION, seconds=9),
+        event("e2", "two", PRODUCTION, archived=["one"], parents=["e1"], seconds=0),
+    ])  # fmt: skip
+    assert ([each.digest for each in history.events], history.holders) == (["e1", "e2"], {PRODUCTION: ("two", "e2")})
+
+
+def test_a_parent_that_is_missing_takes_nothing_from_the_rest():
+    history = fold([event("e2", "two", PRODUCTION, parents=["gone"])])
+    assert (history.heads, history.holders) == (["e2"], {PRODUCTION: ("two", "e2")})
+
+
+def test_events_that_name_each_other_as_parents_end_all_the_same():
+    circle = [event("e1", "one", STAGING, parents=["e2"]), event("e2", "two", STAGING, parents=["e1", "e2"])]
+    assert {each.digest for each in fold(circle).events} == {"e1", "e2"}
+
+
+def test_a_history_of_thousands_of_events_is_added_up():
+    events = [event(f"{at:05}", f"v{at}", PRODUCTION, parents=[f"{at - 1:05}"], seconds=-at) for at in range(5000)]
+    assert fold(events).heads == ["04999"]
+
+
+@st.composite
+def histories(draw) -> list[Event]:
+    """Events as commits are: each may have any earlier ones as parents; times go as they like."""
+    made: list[Event] = []
+    for number in range(draw(st.integers(0, 8))):
+        parents = (
+            draw(st.lists(st.sampled_from([each.digest for each in made]), unique=True, max_size=3)) if made else []
+        )
+        archived = draw(st.lists(st.sampled_from(["one", "two", "three"]), unique=True, max_size=2))
+        version = draw(st.sampled_from(["one", "two", "three"]))
+        stage = draw(st.sampled_from(list(Stage)))
+        made.append(
+            event(f"{number}", version, stage, archived=archived, parents=parents, seconds=draw(st.integers(-2, 2)))
+        )
+    return made
+
+
+@given(histories(), st.randoms())
+def test_the_same_events_in_any_order_give_the_same_history(events: list[Event], random):
+    shuffled = [replace(each, parents=random.sample(each.parents, len(each.parents))) for each in events]
+    random.shuffle(shuffled)
+    told, again = fold(events), fold([*shuffled, *shuffled[:2]])
+    assert [each.digest for each in told.events] == [each.digest for each in again.events]
+    assert (told.stages, told.holders, told.heads) == (again.stages, again.holders, again.heads)
+
+
+@given(histories())
+def test_an_event_comes_after_its_parents(events: list[Event]):
+    place = {each.digest: at for at, each in enumerate(fold(events).events)}
+    assert all(place[parent] < place[each.digest] for each in events for parent in each.parents)
+
+
+@given(histories())
+def test_whoever_holds_a_stage_stands_in_it(events: list[Event]):
+    history = fold(events)
+    held = [(stage, version) for stage, (version, _) in history.holders.items() if version is not None]
+    assert [(stage, version) for stage, version in held if history.stage_of(version) is not stage] == []

@@ -48,22 +48,16 @@ def run_command(
     params = {**capture.command.params(request.argv), **request.given.params}
     run = tracking.begin(workspace, source, replace(request.given, params=params, parent_id=_parent(workspace)))
     announce(run)
-    ending = relay(
-        request.argv,
-        _environment(workspace, run),
-        lambda: workspace.store.output_descriptor(run.id),
-        lambda: workspace.store.output_descriptor(run.id, "stderr.log"),
-    )
+    ending = relay(request.argv, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
     return _ended(workspace, run, ending)
 
 
 def _ended(workspace: Workspace, run: Run, ending: Ending) -> Executed:
     signal = ending.signal or (ending.interrupted if ending.exit_code else None)
     status = RunStatus.FINISHED if ending.exit_code == 0 else RunStatus.KILLED if signal else RunStatus.FAILED
+    reason = ending.reason or "; ".join(ending.warnings) or None
     try:
-        run = tracking.finish(
-            workspace, run.id, status, exit_code=ending.exit_code, signal=signal, reason=ending.reason
-        )
+        run = tracking.finish(workspace, run.id, status, exit_code=ending.exit_code, signal=signal, reason=reason)
     except MlcliError as trouble:
         return Executed(run=run, ending=ending, trouble=trouble)
     return Executed(run=run, ending=ending)

@@ -28,14 +28,15 @@ pytestmark = [
 
 DRIVER = """
 import json, os, sys
+from msgspec.structs import asdict
 from mlcli.relay import relay
 
-def opener(name):
-    return lambda: os.open(f"{sys.argv[1]}/{name}", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+def open_log():
+    return os.open(f"{sys.argv[1]}/log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
-ending = relay(sys.argv[2:], os.environ, opener("log"), opener("spare"))
+ending = relay(sys.argv[2:], os.environ, open_log)
 with open(f"{sys.argv[1]}/ending", "w") as file:
-    json.dump(ending._asdict(), file)
+    json.dump(asdict(ending), file)
 os._exit(ending.exit_code)
 """
 
@@ -69,6 +70,32 @@ print("ready", flush=True)
 sys.stdin.readline()
 print("total", seen, flush=True)
 raise SystemExit(5)
+"""
+
+PRINTS_UNTIL_ITS_READER_LEAVES = r"""
+import os, sys
+os.write(1, b"first\n")
+try:
+    while True:
+        os.write(1, b"more\n")
+except BrokenPipeError:
+    os.write(2, b"left\n")
+    os._exit(7)
+"""
+
+SAYS_MUCH_WHEN_ENDED = r"""
+import os, signal, sys
+def end(*_):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, 32, 33}:
+        signal.signal(number, signal.SIG_IGN)
+    with open(1, "wb", closefd=False) as stream:
+        stream.write(b"last\n" * 99_999)
+    os._exit(7)
+for name in ("INT", "QUIT", "TERM", "HUP"):
+    signal.signal(getattr(signal, "SIG" + name), end)
+print("ready", flush=True)
+while True:
+    signal.pause()
 """
 
 SIZES = r"""
@@ -166,8 +193,41 @@ def redirected(fd: int) -> Iterator[None]:
         os.close(kept[1])
 
 
-def no_terminals() -> tuple[int, int]:
-    raise OSError(errno.ENOSPC, "No space left on device")
+def none_left() -> tuple[int, int]:
+    raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+OPENED = {"a pipe": os.pipe, "a terminal": os.openpty}
+
+
+def received(argv: list[str], environ: dict[str, str], out: str, err: str) -> list[object]:
+    """A command's exit code, and what came from its stdout and its stderr, or from both where `err` is "the same"."""
+    ends = {"stdout": OPENED[out]()}
+    if err in OPENED:
+        ends["stderr"] = OPENED[err]()
+    given = {"stderr": subprocess.STDOUT, **{name: theirs for name, (_, theirs) in ends.items()}}
+    process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, **given)
+    for _, theirs in ends.values():
+        os.close(theirs)
+    with ThreadPoolExecutor() as pool:
+        shown = [pool.submit(read_all, ours) for ours, _ in ends.values()]
+        return [process.wait(20), *(part.result() for part in shown)]
+
+
+def parent_of(process: Path) -> int | None:
+    with suppress(OSError):
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(process.name) for process in Path("/proc").glob("[0-9]*") if parent_of(process) == pid]
+
+
+def carrier_of(process: subprocess.Popen[bytes]) -> int:
+    """The process that carries the output: the child with a session of its own."""
+    (carrier,) = [child for child in children_of(process.pid) if os.getsid(child) == child]
+    return carrier
 
 
 def signal_sets(status: bytes) -> list[int]:
@@ -180,13 +240,6 @@ def line_from(process: subprocess.Popen[bytes]) -> bytes:
     poller.register(process.stdout, select.POLLIN)
     assert poller.poll(10_000), "it says nothing"
     return process.stdout.readline()
-
-
-def waits_for_end_of(process: subprocess.Popen[bytes]) -> None:
-    """Until nobody holds the other end of a process's standard input: it and its children have ended."""
-    poller = select.poll()
-    poller.register(process.stdin, 0)
-    assert poller.poll(10_000), "it is still running"
 
 
 # Streams
@@ -233,6 +286,39 @@ def test_a_stream_on_a_terminal_and_one_on_a_pipe_stay_apart(wrapped: Wrapped, o
     assert (process.wait(), len(wrapped.log)) == (0, len(direct.stdout + direct.stderr))
 
 
+@pytest.mark.parametrize("err", ["a pipe", "a terminal", "the same"])
+@pytest.mark.parametrize("out", ["a pipe", "a terminal"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "echo one; echo two > /dev/stderr; echo three",
+        "echo one; echo two > /dev/stdout; echo three; echo four >&2; echo five > /dev/stderr; echo six >&2",
+        "echo one; echo two | tee /dev/stdout; echo three; echo four | tee /dev/stderr | cat; echo five",
+        "seq 3000; seq 3000 > /dev/stdout; seq 3000 > /dev/stderr; seq 3000 >> /dev/stderr; seq 3000 >&2; seq 3000",
+        "echo one; dd if=/dev/zero of=/dev/stdout bs=1 count=3 status=none; echo two; cp /dev/null /dev/stderr",
+    ],
+)
+def test_a_stream_that_the_command_opens_anew_loses_nothing(wrapped: Wrapped, program: str, out: str, err: str) -> None:
+    direct = received(["sh", "-c", program], wrapped.environ, out, err)
+    assert received(wrapped.argv("sh", "-c", program), wrapped.environ, out, err) == direct
+    assert len(wrapped.log) == len(b"".join(direct[1:]).replace(b"\r\n", b"\n"))
+
+
+def test_a_stream_that_waits_for_its_reader_does_not_hold_up_the_other(wrapped: Wrapped) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    filled = os.write(writing, bytes(2**20))
+    os.set_blocking(writing, True)
+    process = wrapped.start("sh", "-c", "echo out; echo err >&2; read line", stdout=writing)
+    os.close(writing)
+    poller = select.poll()
+    poller.register(process.stderr, select.POLLIN)
+    assert poller.poll(10_000), "it waits"
+    assert process.stderr.readline() == b"err\n"
+    process.stdin.close()
+    assert read_all(reading)[filled:] == b"out\n"
+
+
 def test_standard_input_reaches_the_command(wrapped: Wrapped) -> None:
     assert wrapped.run("cat", input=b"\x00\xff in\n").stdout == b"\x00\xff in\n"
 
@@ -253,23 +339,41 @@ def test_a_large_output_is_passed_on_whole_in_little_memory(wrapped: Wrapped) ->
     assert usage.ru_maxrss * 1024 < 2**26
 
 
-def test_a_non_blocking_pipe_loses_nothing(wrapped: Wrapped) -> None:
+@pytest.mark.parametrize("err", [subprocess.PIPE, subprocess.STDOUT])
+def test_a_non_blocking_pipe_loses_nothing(wrapped: Wrapped, err: int) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    process = wrapped.start("seq", "100000", stdout=writing)
+    process = wrapped.start("seq", "100000", stdout=writing, stderr=err)
     os.close(writing)
     assert read_all(reading) == wrapped.log
     assert process.wait() == 0
 
 
-def test_output_goes_on_into_the_log_after_its_reader_left(wrapped: Wrapped) -> None:
-    program = "import sys; print('first', flush=True); sys.stdin.readline(); [print('more', n) for n in range(9999)]"
-    process = wrapped.start(*python(program))
+@pytest.mark.parametrize("command", ["yes", "seq 9999999", "sh -c 'yes >&2' 2>&1"])
+def test_a_command_whose_reader_leaves_ends_as_it_would_without_us(wrapped: Wrapped, command: str) -> None:
+    script = f'{shlex.join(wrapped.argv("X")).removesuffix("X")} {command} | head -1; echo "${{PIPESTATUS[0]}}"'
+    relayed = subprocess.run(["bash", "-c", script], env=wrapped.environ, capture_output=True, check=False, timeout=20)
+    direct = subprocess.run(
+        ["bash", "-c", f'{command} | head -1; echo "${{PIPESTATUS[0]}}"'], capture_output=True, check=False, timeout=20
+    )
+    assert (relayed.stdout, relayed.stderr) == (direct.stdout, direct.stderr)
+    assert wrapped.log.startswith(direct.stdout.splitlines()[0])
+    assert (wrapped.ending["exit_code"], wrapped.ending["warnings"]) == (128 + signal.SIGPIPE, [])
+
+
+def test_a_command_learns_that_its_reader_left_and_the_other_stream_goes_on(wrapped: Wrapped) -> None:
+    process = wrapped.start(*python(PRINTS_UNTIL_ITS_READER_LEAVES))
     assert line_from(process) == b"first\n"
     process.stdout.close()
-    assert process.communicate(b"go on\n", timeout=10)[1] == b""
-    assert (process.returncode, wrapped.log.count(b"more")) == (0, 9999)
-    assert wrapped.ending["warnings"] == []
+    assert process.stderr.read() == b"left\n"
+    assert (process.wait(10), wrapped.ending["warnings"]) == (7, [])
+    assert (wrapped.log.splitlines()[0], wrapped.log.splitlines()[-1]) == (b"first", b"left")
+
+
+def test_a_command_is_told_where_its_output_cannot_be_written_and_so_are_we(wrapped: Wrapped) -> None:
+    with open("/dev/full", "wb") as full:
+        assert wrapped.run("yes", stdout=full).returncode == 141
+    assert wrapped.ending["warnings"] == ["output was not passed on to its end: No space left on device"]
 
 
 def test_output_of_a_process_that_ends_a_little_after_the_command_is_passed_on(wrapped: Wrapped) -> None:
@@ -281,6 +385,17 @@ def test_a_daemon_that_keeps_the_pipe_does_not_hold_us(wrapped: Wrapped) -> None
     relayed = wrapped.run("sh", "-c", "sleep 60 & echo $!")
     os.kill(int(relayed.stdout), signal.SIGKILL)
     assert relayed.returncode == 0
+
+
+def test_what_the_command_wrote_is_passed_on_whole_though_a_daemon_keeps_the_pipe(wrapped: Wrapped) -> None:
+    relayed = wrapped.run("sh", "-c", "sleep 60 & echo $!; seq 100000")
+    os.kill(int(relayed.stdout.split()[0]), signal.SIGKILL)
+    assert relayed.stdout.split()[1:] == [b"%d" % number for number in range(1, 100001)]
+    assert wrapped.log == relayed.stdout
+
+
+def test_a_chattering_daemon_that_keeps_the_pipe_does_not_hold_us(wrapped: Wrapped) -> None:
+    assert wrapped.run("sh", "-c", "yes 2>&1 & exit 4").returncode == 4
 
 
 def test_a_chattering_daemon_that_keeps_the_terminal_does_not_hold_us(wrapped: Wrapped) -> None:
@@ -297,11 +412,37 @@ def test_a_full_disk_costs_the_log_and_not_the_run(wrapped: Wrapped) -> None:
     assert wrapped.ending["warnings"] == ["the log is not whole: No space left on device"]
 
 
-def test_a_command_that_truncates_its_own_output_is_told_of_and_passed_on(wrapped: Wrapped) -> None:
-    process = wrapped.start("sh", "-c", "echo first; read line; echo $line > /dev/stdout")
-    assert line_from(process) == b"first\n"
-    assert process.communicate(b"x\n", timeout=10)[0] == b"x\n"
-    assert "truncated its own output" in str(wrapped.ending["warnings"])
+def test_a_full_disk_costs_the_log_and_not_what_is_piped(wrapped: Wrapped) -> None:
+    (wrapped.place / "log").symlink_to("/dev/full")
+    relayed = wrapped.run(*python(FLOOD))
+    direct = subprocess.run(python(FLOOD), capture_output=True, check=True)
+    assert (relayed.stdout, relayed.stderr, relayed.returncode) == (direct.stdout, direct.stderr, 0)
+    assert wrapped.ending["warnings"] == ["the log is not whole: No space left on device"]
+
+
+def test_a_disk_that_has_room_again_is_written_to_again(wrapped: Wrapped) -> None:
+    log = wrapped.place / "log"
+    program = "ulimit -S -f 1; exec " + shlex.join(wrapped.argv("sh", "-c", "seq 999 >&2; read line; echo end"))
+    process = wrapped.ends.enter_context(
+        subprocess.Popen(["bash", "-c", program], env=wrapped.environ, stdin=-1, stdout=-1, stderr=-1)
+    )
+    seen = b"".join(process.stderr.readline() for _ in range(999))
+    os.truncate(log, 0)
+    process.communicate(b"\n", timeout=10)
+    assert (seen.split()[-1], log.read_bytes()) == (b"999", b"end\n")
+    assert wrapped.ending["warnings"] == ["the log is not whole: File too large"]
+
+
+@pytest.mark.parametrize("what", ["pipe", "fork"])
+def test_the_streams_are_given_as_they_are_where_they_cannot_be_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], what: str
+) -> None:
+    before = settings()
+    monkeypatch.setattr(os, what, none_left)
+    ending = quietly(tmp_path, "echo", "shown")
+    assert (capfd.readouterr().out, ending.exit_code, (tmp_path / "log").read_bytes()) == ("shown\n", 0, b"")
+    assert "cannot be carried" in ending.warnings[0]
+    assert settings() == before
 
 
 def test_a_terminal_is_given_as_it_is_where_no_other_is_to_be_had(
@@ -309,7 +450,7 @@ def test_a_terminal_is_given_as_it_is_where_no_other_is_to_be_had(
 ) -> None:
     ours, theirs = os.openpty()
     with ThreadPoolExecutor() as pool, redirected(theirs):
-        monkeypatch.setattr(os, "openpty", no_terminals)
+        monkeypatch.setattr(os, "openpty", none_left)
         ending = quietly(wrapped.place, "echo", "shown")
         shown = pool.submit(os.read, ours, 99).result()
     os.close(ours)
@@ -392,16 +533,59 @@ def test_the_command_is_killed_by_a_signal_it_does_not_catch_and_we_tell(wrapped
     assert wrapped.ending["signal"] == wrapped.ending["interrupted"] == signal.SIGTERM
 
 
-def test_the_command_goes_on_and_its_log_is_whole_when_we_are_killed(wrapped: Wrapped) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_to_the_whole_group_leaves_the_last_output_whole(wrapped: Wrapped, number: int) -> None:
+    process = wrapped.start(*python(SAYS_MUCH_WHEN_ENDED), start_new_session=True)
+    assert line_from(process) == b"ready\n"
+    os.killpg(process.pid, number)
+    assert process.communicate(timeout=10) == (b"last\n" * 99_999, b"")
+    assert (process.returncode, wrapped.log) == (7, b"ready\n" + b"last\n" * 99_999)
+
+
+def test_what_was_written_before_the_whole_group_was_killed_is_passed_on(wrapped: Wrapped) -> None:
+    process = wrapped.start("sh", "-c", "seq 20000; echo ready >&2; read line", start_new_session=True)
+    assert process.stderr.readline() == b"ready\n"
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdout.read() == b"".join(b"%d\n" % number for number in range(1, 20001))
+    assert process.stderr.read() == b""
+    assert wrapped.log.replace(b"ready\n", b"") == b"".join(b"%d\n" % number for number in range(1, 20001))
+
+
+@pytest.mark.parametrize("err", [subprocess.PIPE, subprocess.STDOUT])
+def test_the_command_goes_on_and_its_output_is_whole_when_we_are_killed(wrapped: Wrapped, err: int) -> None:
     program = "print('first', flush=True); input(); [print('more', n) for n in range(9999)]"
-    process = wrapped.start(*python(program))
+    process = wrapped.start(*python(program), stderr=err)
     assert line_from(process) == b"first\n"
     process.kill()
     process.wait()
     process.stdin.write(b"go on\n")
     process.stdin.flush()
-    waits_for_end_of(process)
-    assert (wrapped.log.count(b"more"), wrapped.log.splitlines()[-1]) == (9999, b"more 9998")
+    shown = process.stdout.read()  # to its end: then nobody has the pipe any more, and the log is complete
+    assert shown == b"".join(b"more %d\n" % number for number in range(9999))
+    assert wrapped.log == b"first\n" + shown
+
+
+def test_what_carries_the_output_holds_nothing_else_and_ends_with_it(wrapped: Wrapped) -> None:
+    process = wrapped.start("sh", "-c", "echo ready; read line")
+    assert line_from(process) == b"ready\n"
+    watch = os.pidfd_open(carrier := carrier_of(process))
+    held = {os.readlink(path) for path in Path(f"/proc/{carrier}/fd").iterdir()}
+    process.communicate(b"\n", timeout=10)
+    poller = select.poll()
+    poller.register(watch, select.POLLIN)
+    assert poller.poll(10_000)
+    os.close(watch)
+    # Two pipes from the command and two on, the log, and two between us.
+    assert (len(held), str(wrapped.place / "log") in held, any("/dev/" in path for path in held)) == (7, True, False)
+
+
+def test_the_loss_of_what_carries_the_output_is_told(wrapped: Wrapped) -> None:
+    process = wrapped.start("sh", "-c", "echo ready; read line")
+    assert line_from(process) == b"ready\n"
+    os.kill(carrier_of(process), signal.SIGTERM)
+    os.kill(carrier_of(process), signal.SIGKILL)
+    process.communicate(b"\n", timeout=10)
+    assert wrapped.ending["warnings"] == ["output was cut off: the process that carried it was killed"]
 
 
 @pytest.mark.parametrize("shell", ["exec", "trap '' INT HUP; exec"])
@@ -490,21 +674,20 @@ def test_memory_and_time_of_the_command_are_told(wrapped: Wrapped) -> None:
 
 
 def quietly(place: Path, *command: str, while_running: Callable[[], None] | None = None, **environ: str) -> Ending:
-    def opener(name: str) -> Callable[[], int]:
-        return lambda: os.open(place / name, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    def open_log() -> int:
+        return os.open(place / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
-    environ = {**os.environ, **environ}
-    return relay(command, environ, opener("log"), opener("spare"), while_running=while_running)
+    return relay(command, {**os.environ, **environ}, open_log, while_running=while_running)
 
 
 def settings() -> tuple[object, ...]:
     numbers = sorted(signal.valid_signals())
     handlers = [signal.getsignal(number) for number in numbers]
-    return signal.pthread_sigmask(signal.SIG_BLOCK, []), handlers, os.listdir("/proc/self/fd")
+    return signal.pthread_sigmask(signal.SIG_BLOCK, []), handlers, os.listdir("/proc/self/fd"), children_of(os.getpid())
 
 
 @pytest.mark.parametrize("command", ["true", "no-such-thing"])
-def test_signals_and_descriptors_are_left_as_they_were(tmp_path: Path, command: str) -> None:
+def test_signals_descriptors_and_processes_are_left_as_they_were(tmp_path: Path, command: str) -> None:
     before = settings()
     quietly(tmp_path, command)
     assert settings() == before

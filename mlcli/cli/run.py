@@ -114,6 +114,8 @@ def _ended(workspace: Workspace, done: Executed) -> None:
     from ..comparison import against_previous
 
     run = done.run
+    for told in done.ending.warnings:
+        output.warning(told)
     if done.trouble is not None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return

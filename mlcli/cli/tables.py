@@ -57,6 +57,7 @@ def table(
 
     `spare` numbers the columns that a narrow terminal does without, the first of them first.
     """
+    columns = [escaped(column) for column in columns]
     writers: dict[Format, Callable[[], None]] = {
         Format.table: lambda: _rich_table(columns, rows, spare),
         Format.csv: lambda: _csv(columns, rows),
@@ -103,7 +104,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], spare: S
         force_terminal=colored(sys.stdout), legacy_windows=False,
     )  # fmt: skip
     drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-    cells = [[Text(escaped(column)) for column in columns]]
+    cells = [[Text(column) for column in columns]]
     cells += [[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row] for row in rows]
     numeric = [
         bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text) for at in range(len(columns))

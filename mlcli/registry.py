@@ -14,8 +14,8 @@ from .domain.query import Both, Compare, Negated
 from .domain.ref import RunArtifact, parse_artifact
 from .domain.run import Run, RunStatus
 from .domain.source import Person
-from .domain.stage import Event, History, Holder, Stage
-from .errors import InvalidName, NotFound, Refused
+from .domain.stage import Event, History, Holder, Stage, fold
+from .errors import Corrupt, InvalidName, NotFound, Refused
 from .lookup import find_run, find_version, versions_of
 from .workspace import Workspace
 
@@ -187,7 +187,7 @@ def promote(
     """Move a version to a stage: one event is appended, and the version it replaces there is archived unless `keep`.
 
     `None` and `Archived` take a version out of service. A version that stands there already is Refused, or accepted
-    with `once`.
+    with `once`; where branches moved the model apart, it is said again, which settles them.
     """
     stage = Stage.parse(stage_text)
     store = workspace.store
@@ -195,9 +195,10 @@ def promote(
     with store.changing(version.model):
         history = store.history(version.model)
         before = history.stage_of(version.digest)
-        if before is stage:
+        if before is stage and len(history.heads) < 2:
             if not once:
                 raise Refused(f"{version.ref} is in {stage} already", "mlcli promote --once … accepts that")
+            _name_holders(workspace, version, history)
             return Promoted(version=version, from_stage=before, to_stage=stage, archived=[], made=False)
         standing = _standing(workspace, version, history, stage)
         event = store.add_event(
@@ -214,7 +215,7 @@ def promote(
                 why=storable(why),
             )
         )
-        _move_names(workspace, version, before, event)
+        _name_holders(workspace, version, fold([*history.events, event]))
     return Promoted(
         version=version,
         from_stage=before,
@@ -238,15 +239,24 @@ def _standing(workspace: Workspace, version: ModelVersion, history: History, sta
     return sorted(standing, key=lambda other: other.digest == held)
 
 
-def _move_names(workspace: Workspace, version: ModelVersion, before: Stage, event: Event) -> None:
+def _name_holders(workspace: Workspace, version: ModelVersion, history: History) -> None:
+    """Let each stage's file say what the history says, also where a promotion was killed before it could."""
     store = workspace.store
-    if before.exclusive:
-        holder = store.holder(version.model, before)
-        if holder is not None and holder.version == version.digest:
-            store.set_holder(version.model, before, Holder(number=None, version=None, event=event.digest))
-    if event.to_stage.exclusive:
-        holder = Holder(number=version.number, version=version.digest, event=event.digest)
-        store.set_holder(version.model, event.to_stage, holder)
+    for stage, (held, event) in history.holders.items():
+        try:
+            said = store.holder(version.model, stage)
+        except Corrupt:
+            said = None
+        if said is not None and said.version == held:
+            continue
+        number = version.number if held == version.digest else _number_of(workspace, version.model, held)
+        if held is None or number is not None:
+            store.set_holder(version.model, stage, Holder(number=number, version=held, event=event))
+
+
+def _number_of(workspace: Workspace, model: str, digest: str | None) -> int | None:
+    numbers = reversed(workspace.store.version_numbers(model)) if digest else ()
+    return next((number for number in numbers if workspace.store.version(model, number).digest == digest), None)
 
 
 def models(workspace: Workspace) -> list[RegisteredModel]:

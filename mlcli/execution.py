@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal as signals
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,9 +49,25 @@ def run_command(
         raise Refused(f"--require-clean: {told}", "git add -A && git commit, then run again")
     params = {**capture.command.params(request.argv), **request.given.params}
     run = tracking.begin(workspace, source, replace(request.given, params=params, parent_id=_parent(workspace)))
-    announce(run)
-    ending = relay(request.argv, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
-    return _ended(workspace, run, ending)
+    try:
+        announce(run)
+        ending = relay(request.argv, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
+    except MlcliError as trouble:
+        with suppress(MlcliError):  # what stopped the start may stop this, too
+            tracking.finish(workspace, run.id, RunStatus.FAILED, reason=trouble.message)
+        raise
+    with _undisturbed():
+        return _ended(workspace, run, ending)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back a Ctrl-C or SIGTERM that comes when the command is over, until its end is recorded."""
+    before = signals.pthread_sigmask(signals.SIG_BLOCK, {signals.SIGINT, signals.SIGTERM, signals.SIGHUP})
+    try:
+        yield
+    finally:
+        signals.pthread_sigmask(signals.SIG_SETMASK, before)
 
 
 def _ended(workspace: Workspace, run: Run, ending: Ending) -> Executed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..domain.run import Run
 
 _STATUS_STYLE = {"finished": "green", "failed": "red", "killed": "red", "running": "yellow"}
+_SCREENFUL = 100
 _STATUS_WORD = {"finished": "ok"}
 
 
@@ -45,7 +47,8 @@ def command(
     workspace = Workspace.find()
     format_ = tables.chosen(format_, as_json=as_json)
     whole = format_ in {Format.json, Format.jsonl}
-    found = find_runs(workspace, filter_, sort=sort, limit=limit, whole=whole)
+    most = _SCREENFUL if limit is None and format_ is Format.table else limit
+    found = find_runs(workspace, filter_, sort=sort, limit=most, whole=whole)
     output.warn_of(found.problems)
     if quiet:
         if found.runs:
@@ -60,6 +63,8 @@ def command(
         output.next_step("mlcli run -- python train.py")
     else:
         _show(found.runs, format_, columns, header=header, now=workspace.now(), numbered=not (filter_ or sort))
+        if limit is None and most == len(found.runs):
+            output.err(output.paint(f"the first {most}; --limit N shows more", "dim", sys.stderr))
 
 
 def _show(

@@ -146,7 +146,8 @@ def _kept(run: Run) -> str:
         return ""
     if len(run.models) == 1:
         total = sum(file.size for file in run.files_of(run.models[0].path))
-        return f" · model {output.escaped(run.models[0].path)} {words.size(total)}"
+        name = run.models[0].path
+        return f" · model {'' if name == 'model' else output.escaped(name) + ' '}{words.size(total)}"
     total = sum(file.size for file in run.artifacts)
     return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {words.size(total)}"
 

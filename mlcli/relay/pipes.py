@@ -6,7 +6,6 @@ stream anew: a file is truncated by that, and a pipe is not. And only a pipe tel
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import stat
@@ -18,7 +17,9 @@ from typing import NoReturn
 
 from .streams import CHUNK, GRACE, Destination, Log
 
-_MOST = 2**20  # what a pipe may hold, unless root made it larger
+# What a pipe may hold, if the command enlarged it. We do not: it is no faster, and a user may have only so much in
+# pipes, after which all new ones are tiny.
+_MOST = 2**20
 
 
 class Pipe:
@@ -153,11 +154,8 @@ class _Way:
         self._rest = _MOST
         kind = os.fstat(self.destination.fd).st_mode
         self._patient = stat.S_ISREG(kind) or stat.S_ISCHR(kind)
-        self._tells = _tells_that_its_reader_left(self.destination.fd)
+        self._tells = stat.S_ISFIFO(kind) and not _is_named(self.destination.fd)
         os.set_blocking(self.source, False)
-        # So that the command waits for us less often; how much a user may have in pipes is limited.
-        with suppress(OSError, AttributeError):
-            fcntl.fcntl(self.source, fcntl.F_SETPIPE_SZ, _MOST)
 
     def watch(self, poller: select.poll) -> None:
         """Register what to wait for."""
@@ -210,9 +208,9 @@ class _Way:
             return None
 
 
-def _tells_that_its_reader_left(fd: int) -> bool:
-    # A pipe with a name is not asked: it may find a new reader before the command writes again.
+def _is_named(fifo: int) -> bool:
+    # It may find a new reader before the command writes again, and so does not tell that its reader left.
     try:
-        return os.readlink(f"/dev/fd/{fd}").startswith("pipe:")
+        return not os.readlink(f"/dev/fd/{fifo}").startswith("pipe:")
     except OSError:
-        return False
+        return True

@@ -8,7 +8,7 @@ import select
 from collections.abc import Sequence
 from contextlib import suppress
 
-CHUNK = 2**18
+CHUNK = 2**16  # what a pipe holds; a larger buffer would be mapped anew for each read
 GRACE = 0.25  # seconds in which what the command left behind may still write, such as the `>(sed ...)` of a shell
 _TERMINAL_BUFFER = 2**17  # more than a pseudo-terminal of Linux or macOS holds back
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec import Struct
 from . import __version__, lineage, tracking
 from .domain.run import RunStatus
 from .domain.stage import Holder, Stage
-from .errors import GitError, MlcliError
+from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound
 from .store import examine, layout
 from .store.examine import Problem
 from .workspace import Workspace
@@ -30,17 +31,30 @@ class Examination(Struct, frozen=True, kw_only=True):
 
 def examined(workspace: Workspace, *, fix: bool = False) -> Examination:
     """Read everything in the store. With `fix`, mend what needs no guess first; what is left is told."""
-    facts = _facts(workspace)
-    if not workspace.store.is_made():
+    made = _is_made(workspace)
+    facts = _facts(workspace, made=made)
+    if not made:
         return Examination(facts=facts, problems=[])
     mended = []
     if fix:
         found = _problems(workspace)
-        mended = [line for problem in found if problem.mendable for line in _mend(workspace, problem)]
+        mended = [line for problem in found if problem.mendable for line in _mended(workspace, problem)]
     return Examination(facts=facts, problems=_problems(workspace), mended=mended)
 
 
-def _facts(workspace: Workspace) -> dict[str, str]:
+def _is_made(workspace: Workspace) -> bool:
+    """Whether there is a store, also one whose store.json is damaged or gone: that much can be examined and mended."""
+    try:
+        return workspace.store.is_made()
+    except NewerFormat:
+        raise
+    except (BadStore, Corrupt):
+        if os.path.islink(workspace.store.root) or not os.path.isdir(workspace.store.root):
+            raise
+        return True
+
+
+def _facts(workspace: Workspace, *, made: bool) -> dict[str, str]:
     facts = {
         "mlcli": __version__,
         "python": platform.python_version(),
@@ -51,11 +65,13 @@ def _facts(workspace: Workspace) -> dict[str, str]:
         facts["git"] = workspace.repository.root
     except GitError as error:
         facts["git"] = error.message
-    if not workspace.store.is_made():
+    if not made:
         return {**facts, "store": "none yet: the first mlcli run makes it"}
     runs = len(workspace.store.run_ids())
     versions = sum(len(workspace.store.version_numbers(model)) for model in workspace.store.models())
-    return {**facts, "store": f"{runs} runs, {len(workspace.store.models())} models, {versions} versions"}
+    models = len(workspace.store.models())
+    counted = ((runs, "run"), (models, "model"), (versions, "version"))
+    return {**facts, "store": ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counted)}
 
 
 def _problems(workspace: Workspace) -> list[Problem]:
@@ -66,16 +82,26 @@ def _problems(workspace: Workspace) -> list[Problem]:
         except MlcliError:
             continue  # told by the examination of its events
         for finding in lineage.check_names(workspace, model, history):
-            mendable = finding.code == "stage-disagrees"
+            mendable = finding.code in {"stage-disagrees", Corrupt.code}
             problems.append(
                 Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)
             )
     return problems
 
 
+def _mended(workspace: Workspace, problem: Problem) -> list[str]:
+    """What was mended; nothing where that would need what is damaged too. What is left is told again."""
+    try:
+        return _mend(workspace, problem)
+    except (Corrupt, Missing, NotFound):
+        return []
+
+
 def _mend(workspace: Workspace, problem: Problem) -> list[str]:
     store, files = workspace.store, workspace.store.files
-    if problem.code == "file-missing":
+    if problem.where == layout.STORE and problem.code == Corrupt.code:
+        files.move(layout.STORE, f"{layout.TRASH}/{layout.STORE}")
+    if problem.where in {layout.STORE, layout.GITIGNORE}:
         store.make()
         return [f"wrote {problem.where}"]
     if problem.code == "run-vanished":
@@ -96,7 +122,7 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
     if problem.code == "leftover":
         files.move(problem.where, f"{layout.TRASH}/{problem.where.rpartition('/')[2]}")
         return [f"moved {problem.where} to the trash"]
-    if problem.code == "stage-disagrees":
+    if problem.code in {"stage-disagrees", Corrupt.code}:
         model, _, stage = problem.where.rpartition("@")
         return _restate(workspace, model, Stage(stage))
     return []
@@ -110,9 +136,16 @@ def _restate(workspace: Workspace, model: str, stage: Stage) -> list[str]:
     store = workspace.store
     with store.changing(model):
         held, event = store.history(model).holders.get(stage, (None, ""))
-        numbers = [number for number in store.version_numbers(model) if store.version(model, number).digest == held]
+        numbers = [number for number in store.version_numbers(model) if _digest_of(workspace, model, number) == held]
         if held is not None and not numbers:
             return []
         number = numbers[0] if numbers else None
         store.set_holder(model, stage, Holder(number=number, version=held, event=event))
     return [f"{model}@{stage.value} says {number or 'nobody'} again, as the history does"]
+
+
+def _digest_of(workspace: Workspace, model: str, number: int) -> str:
+    try:
+        return workspace.store.version(model, number).digest
+    except Corrupt:
+        return ""

@@ -75,7 +75,7 @@ class DiskStore:
             data = self.files.read(layout.STORE)
         except FileNotFoundError:
             if self.files.names(layout.RUNS) or self.files.names(layout.MODELS):
-                raise BadStore(f"{self.root} holds runs or models but no store.json", "mlcli init") from None
+                raise BadStore(f"{self.root} holds runs or models but no store.json", "mlcli doctor --fix") from None
             return False
         schema.decode(data, "store", ".mlruns/store.json")
         return True

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ..domain.run import Artifact, Run, RunStatus
-from ..errors import MlcliError
+from ..errors import Corrupt, MlcliError
 from . import layout, objects, schema
 from . import points as history
 from .disk import DiskStore
@@ -44,6 +44,11 @@ def _top(store: DiskStore) -> Iterator[Problem]:
     for name in (layout.STORE, layout.GITIGNORE):
         if not store.files.exists(name):
             yield Problem(code="file-missing", where=name, message="it is missing", mendable=True)
+    if store.files.exists(layout.STORE):
+        try:
+            schema.decode(store.files.read(layout.STORE), "store", f".mlruns/{layout.STORE}")
+        except Corrupt as error:
+            yield Problem(code=error.code, where=layout.STORE, message=error.message, mendable=True)
     for name in sorted(store.files.names("")):
         if name not in _TOP:
             yield Problem(code="foreign", where=name, message="mlcli did not put it there", serious=False)

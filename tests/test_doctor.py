@@ -44,7 +44,7 @@ def run_path(top: Path, run) -> Path:
 def test_a_whole_store_is_healthy_and_its_facts_are_told(top, workspace):
     told = doctor.examined(workspace)
     assert (told.problems, told.mended, told.healthy) == ([], [], True)
-    assert told.facts["store"] == "4 runs, 1 models, 2 versions"
+    assert told.facts["store"] == "4 runs, 1 model, 2 versions"
     assert (told.facts["workspace"], told.facts["git"], told.facts["durability"]) == (
         workspace.root,
         workspace.root,

@@ -20,7 +20,7 @@ MODULES = sorted(
     ".".join(("mlcli", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
 )
-BUILTIN = set(sys.stdlib_module_names) - {"sqlite3"}
+BUILTIN = {*sys.stdlib_module_names, "tomllib"} - {"sqlite3"}  # tomllib: from 3.11 on, and tomli before
 
 
 def section(title: str) -> list[list[str]]:

@@ -59,6 +59,9 @@ class _NoSuchName(AttributeError):
         return f"mlcli has no {self.args[0]!r}" + (f"; the nearest is {close[0]!r}" if close else "")
 
 
+_NoSuchName.__module__, _NoSuchName.__qualname__ = "builtins", "AttributeError"  # as a traceback shows it
+
+
 def __getattr__(name: str) -> Any:
     # What a name needs is imported when it is first used: `import mlcli` itself costs next to nothing.
     from importlib import import_module

@@ -18,6 +18,9 @@ class MlcliError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
 
 class Refused(MlcliError):
     """The answer is no: a gate, a rule or a check said so; nothing was written."""

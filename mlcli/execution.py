@@ -45,7 +45,8 @@ def run_command(
     source = capture.collect(request.argv, root=workspace.root, cwd=cwd, environ=workspace.environ, at=workspace.now())
     if request.require_clean and (source.git.dirty or source.git.commit is None):
         files = [*source.git.changed, *source.git.untracked]
-        told = source.git.reason or f"{len(files) + source.git.left_out} uncommitted changes, as {files[0]}"
+        more = len(files) + source.git.left_out - 1
+        told = source.git.reason or f"{files[0]}{f' and {more} more' if more else ''} not committed"
         raise Refused(f"--require-clean: {told}", "git add -A && git commit, then run again")
     params = {**capture.command.params(request.argv), **request.given.params}
     run = tracking.begin(workspace, source, replace(request.given, params=params, parent_id=_parent(workspace)))

@@ -56,6 +56,8 @@ def find_run(workspace: Workspace, text: str) -> Run:
     if isinstance(ref, RunArtifact):
         return find_run(workspace, ref.run)
     found = _run(workspace, ref)
+    if found is None and isinstance(ref, Word) and workspace.store.version_numbers(ref.text):
+        return version_of(workspace, ref).run
     if found is None:
         raise _no_run(workspace, text)
     return found

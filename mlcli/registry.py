@@ -136,7 +136,8 @@ def _newest_with_model(workspace: Workspace) -> Run:
     for run in workspace.store.find_runs(with_model, limit=1).runs:
         return run
     raise NotFound(
-        "no finished run has a model", "log one: mlcli.sklearn.log_model(model, 'model'), or name a run and file"
+        "no finished run has a model",
+        "log one: mlcli.sklearn.log_model(model, 'model'); or register a file: RUN:FILE, as @:model.bin",
     )
 
 

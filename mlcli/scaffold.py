@@ -21,9 +21,9 @@ MAKEFILE = """\
 MLCLI ?= mlcli
 .PHONY: train register check
 train:
-\t$(MLCLI) run --idfile .run -- python train.py
+\t$(MLCLI) run -- python train.py
 register: train
-\t$(MLCLI) register --once model $$(cat .run)
+\t$(MLCLI) register --once model
 check:
 \t$(MLCLI) check
 """

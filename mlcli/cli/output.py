@@ -109,7 +109,11 @@ def warn_of(problems: Sequence[MlcliError]) -> None:
 def usage_error(fault: Any) -> None:
     """A misuse, in the words of whoever found it, and where to read on."""
     path = fault.ctx.command_path if getattr(fault, "ctx", None) else "mlcli"
-    error(" ".join(fault.format_message().split()).rstrip("."), f"{path} --help")
+    told = " ".join(fault.format_message().split()).rstrip(".")
+    if path == "mlcli run" and told.startswith("No such option"):
+        error(told.partition(" (")[0], "the command's own options come after --: mlcli run -- python train.py --lr 0.1")
+    else:
+        error(told, f"{path} --help")
 
 
 def bug_report(bug: Exception) -> None:

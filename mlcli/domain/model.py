@@ -33,6 +33,16 @@ class ModelVersion(Struct, frozen=True, kw_only=True):
         return f"{self.model}@{self.number}"
 
     @property
+    def name(self) -> str:
+        """The registered name, as MLflow calls it."""
+        return self.model
+
+    @property
+    def version(self) -> int:
+        """The number, as MLflow calls it."""
+        return self.number
+
+    @property
     def artifact(self) -> Model | None:
         """What is known of the model in the run, None where a plain file was registered."""
         return next((model for model in self.run.models if model.path == self.path), None)

@@ -54,6 +54,7 @@ def test_an_error_says_its_code_itself_and_exits_1_2_or_3(kind: type[MlcliError]
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_an_error_carries_its_message_and_hint(kind: type[MlcliError]):
+def test_an_error_carries_its_message_and_hint_and_shows_both_to_whoever_prints_it(kind: type[MlcliError]):
     error = kind("what is wrong", "mlcli doctor")
-    assert (str(error), error.message, error.hint) == ("what is wrong", "what is wrong", "mlcli doctor")
+    assert (error.message, error.hint) == ("what is wrong", "mlcli doctor")
+    assert [str(error), str(kind("what is wrong"))] == ["what is wrong\n  hint: mlcli doctor", "what is wrong"]

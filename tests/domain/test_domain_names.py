@@ -71,7 +71,7 @@ def test_a_name_that_some_system_or_grammar_would_misread_is_refused(name: str, 
 @pytest.mark.parametrize("what", ["model", "experiment", "alias"])
 def test_the_message_says_what_could_not_be_named(what: str):
     article = {"model": "a", "experiment": "an", "alias": "an"}[what]
-    with pytest.raises(InvalidName, match=f"^'a b' cannot name {article} {what}: it holds ' '$"):
+    with pytest.raises(InvalidName, match=f"^'a b' cannot name {article} {what}: it holds ' '\n"):
         check_name("a b", what)
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -45,7 +45,8 @@ class _Recorder:
         self.add_many({metric: value}, step, nanoseconds)
 
     def add_many(self, values: Mapping[str, float], step: int, nanoseconds: int | None = None) -> None:
-        at = datetime.fromtimestamp((time.time_ns() if nanoseconds is None else nanoseconds) / 1e9, timezone.utc)
+        since = time.time_ns() if nanoseconds is None else nanoseconds
+        at = datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=since // 1000)
         self.store.add_points(self.run_id, [MetricPoint(key, value, step, at) for key, value in values.items()])
 
     def close(self) -> None:

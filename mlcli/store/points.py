@@ -58,7 +58,7 @@ class Recorder:
     def add(self, metric: str, value: float, step: int, nanoseconds: int | None = None) -> None:
         """Append one point of a known metric. Written out in one piece: training loops come here at every step."""
         since, second = self._second
-        micro = (nanoseconds or time.time_ns()) // 1000 - since
+        micro = (time.time_ns() if nanoseconds is None else nanoseconds) // 1000 - since
         if not 0 <= micro < 1_000_000:
             micro, second = self._another_second(since + micro)
         # An infinity or a NaN times 0 is no 0: JSON has no such numbers, and they are written by name.
@@ -69,7 +69,7 @@ class Recorder:
     def add_many(self, values: Mapping[str, float], step: int, nanoseconds: int | None = None) -> None:
         """Append a point to each of several known metrics, by one write a few hundred."""
         since, second = self._second
-        micro = (nanoseconds or time.time_ns()) // 1000 - since
+        micro = (time.time_ns() if nanoseconds is None else nanoseconds) // 1000 - since
         if not 0 <= micro < 1_000_000:
             micro, second = self._another_second(since + micro)
         tail = ',"step":%d,"at":"%s.%06dZ"' % (step, second, micro)

@@ -71,8 +71,9 @@ def test_a_name_that_some_system_or_grammar_would_misread_is_refused(name: str, 
 @pytest.mark.parametrize("what", ["model", "experiment", "alias"])
 def test_the_message_says_what_could_not_be_named(what: str):
     article = {"model": "a", "experiment": "an", "alias": "an"}[what]
-    with pytest.raises(InvalidName, match=f"^'a b' cannot name {article} {what}: it holds ' '\n"):
+    with pytest.raises(InvalidName) as caught:
         check_name("a b", what)
+    assert caught.value.message == f"'a b' cannot name {article} {what}: it holds ' '"
 
 
 @pytest.mark.parametrize("alias", ["latest", "Latest", "1", "v1", "V12", "none", "Production", "STAGING", "archived"])

@@ -264,6 +264,42 @@ def test_points_that_are_no_finite_number_come_back_as_they_were(store, three):
     assert [repr(found.value) for found in store.points(three[0].id)] == ["inf", "-inf", "nan", "-0.0"]
 
 
+def test_a_recorder_appends_point_after_point(store, three):
+    recorder = store.recorder(three[0].id)
+    recorder.know('odd "name" é')
+    recorder.know("loss")
+    recorder.add("loss", 0.5, 3, nanoseconds=1_795_243_200_000_001_000)
+    recorder.add('odd "name" é', math.nan, -(2**63), nanoseconds=0)
+    recorder.add_many({"loss": -math.inf, 'odd "name" é': 1e16}, 2**63 - 1, nanoseconds=1_795_243_200_999_999_999)
+    recorder.close()
+    told = [(found.metric, str(found.value), found.step, found.at.isoformat()) for found in store.points(three[0].id)]
+    assert told == [
+        ("loss", "0.5", 3, "2026-11-21T06:40:00.000001+00:00"),
+        ('odd "name" é', "nan", -(2**63), "1970-01-01T00:00:00+00:00"),
+        ("loss", "-inf", 2**63 - 1, "2026-11-21T06:40:00.999999+00:00"),
+        ('odd "name" é', "1e+16", 2**63 - 1, "2026-11-21T06:40:00.999999+00:00"),
+    ]
+
+
+def test_a_recorder_and_whoever_else_logs_do_not_get_in_each_others_way(store, three):
+    recorder = store.recorder(three[0].id)
+    recorder.know("loss")
+    recorder.add("loss", 1.0, 0)
+    store.add_points(three[0].id, [point("loss", 2.0)])
+    recorder.add("loss", 3.0, 0)
+    recorder.close()
+    assert [found.value for found in store.points(three[0].id)] == [1.0, 2.0, 3.0]
+
+
+def test_a_history_is_added_up(store, three):
+    store.add_points(three[0].id, [point("loss", 0.5, 0), point("loss", 0.25, 1, seconds=1), point("acc", 0.9)])
+    metrics, _ = store.summary(three[0].id)
+    assert {key: (m.last, m.min, m.max, m.count) for key, m in metrics.items()} == {
+        "loss": (0.25, 0.25, 0.5, 2), "acc": (0.9, 0.9, 0.9, 1),
+    }  # fmt: skip
+    assert store.summary(three[1].id)[0] == {}
+
+
 def test_a_running_run_is_told_with_its_metrics_so_far(store, a_run):
     run = a_run(status=RunStatus.RUNNING, ended_at=None, process=OURS)
     store.add_run(run)

@@ -58,11 +58,7 @@ def make(workspace: Workspace, *, hook: bool = False, makefile: bool = False, ci
 def _hook(workspace: Workspace) -> str:
     path = os.path.join(workspace.repository.hooks_directory(), "pre-commit")
     shown = workspace.relative(path)
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            there = file.read()
-    except FileNotFoundError:
-        there = ""
+    there = _read(path)
     if MARK in there:
         return f"{shown} is there already"
     if there:
@@ -74,11 +70,7 @@ def _hook(workspace: Workspace) -> str:
 
 def _lines(workspace: Workspace, name: str, lines: str, mark: str) -> str:
     path = os.path.join(workspace.root, name)
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            there = file.read()
-    except FileNotFoundError:
-        there = ""
+    there = _read(path)
     if mark in there:
         return f"{name} has the lines already"
     _write(path, f"{there.rstrip()}\n\n{lines}" if there.strip() else lines)
@@ -92,3 +84,11 @@ def _write(path: str, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise WriteFailed(f"cannot write {path}: {error.strerror}") from None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""

@@ -102,7 +102,7 @@ def _secret_shape() -> re.Pattern[str]:
 @cache
 def _userinfo() -> re.Pattern[str]:
     # Greedy, and past a '/' where what follows ':' is no port: a password may hold '@' and '/'.
-    return re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s]*|[^/:\s]*:(?!\d+/)\S*)@")
+    return re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/:\s]*:(?!\d+/)\S*|[^/\s]*)@")
 
 
 def is_secret(name: str) -> bool:

@@ -16,35 +16,10 @@ from contextlib import contextmanager, suppress
 
 from ..errors import BadStore, Corrupt, WriteFailed
 from . import layout, locks
+from .faults import hint, reason
 
 MAX_DOCUMENT = 64 * 2**20
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-_SAID = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file would pass a size limit",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EIO: "the disk reports an error",
-    errno.EMFILE: "too many files are open",
-    errno.ELOOP: "it is a symbolic link",
-    errno.ENOTDIR: "a part of the path is not a directory",
-    errno.EISDIR: "it is a directory",
-    errno.ENAMETOOLONG: "the name is too long",
-}
-_HINTS = {
-    errno.ENOSPC: "free some space and run the command again; the store is as it was",
-    errno.EDQUOT: "free some space and run the command again; the store is as it was",
-    errno.EROFS: "reading commands still work; to write, make the directory writable",
-    errno.EACCES: "reading commands still work; to write, make the directory writable",
-    errno.ELOOP: "mlcli follows no link inside a store: mlcli doctor",
-}
-
-
-def reason(error: OSError) -> str:
-    """What went wrong, in words."""
-    return _SAID.get(error.errno or 0, error.strerror or str(error))
 
 
 class Files:
@@ -260,9 +235,7 @@ class Files:
         try:
             yield
         except OSError as error:
-            raise WriteFailed(
-                f"cannot write .mlruns/{name}: {reason(error)}", _HINTS.get(error.errno or 0, "mlcli doctor")
-            ) from error
+            raise WriteFailed(f"cannot write .mlruns/{name}: {reason(error)}", hint(error)) from error
 
     def _temporary(self, data: bytes) -> str:
         self._make_directory(layout.TEMPORARY)
@@ -397,7 +370,7 @@ class Appender:
         return self._failed(OSError(errno.ENOSPC, "short write"))
 
     def _failed(self, error: OSError) -> WriteFailed:
-        return WriteFailed(f"cannot write .mlruns/{self.name}: {reason(error)}", _HINTS.get(error.errno or 0))
+        return WriteFailed(f"cannot write .mlruns/{self.name}: {reason(error)}", hint(error))
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """A derived index of run documents, so that searching 100,000 runs reads a handful of them.
 
-It may be deleted, stale, locked, or damaged at any moment without changing an answer: documents are the truth. What
+It may be deleted, stale or locked at any moment without changing an answer: documents are the truth. What
 changed is found by the times of the 256 directories that run documents lie in, as every writer renames; the index only
 narrows what is looked at, TinyDB's query decides; and each document that is answered is looked at once more.
 The only module that knows SQLite.

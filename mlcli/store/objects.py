@@ -10,7 +10,8 @@ from ..domain.names import check_artifact_path, quoted
 from ..domain.run import Artifact
 from ..errors import Corrupt, InvalidValue, Missing, NotFound
 from . import layout
-from .files import Files, reason, write_all
+from .faults import reason
+from .files import Files, write_all
 
 _CHUNK = 2**20
 

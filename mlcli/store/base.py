@@ -66,7 +66,7 @@ class Store(Protocol):
     def settle_points(self, run_id: str) -> None:
         """Make a run's metric history durable."""
 
-    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
+    def output_descriptor(self, run_id: str) -> int:
         """A descriptor to append the run's output to and read it from."""
 
     def put(self, source: str, path: str) -> list[Artifact]:

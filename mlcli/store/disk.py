@@ -165,8 +165,8 @@ class DiskStore:
     def settle_points(self, run_id: str) -> None:
         self.files.settle(layout.metrics(run_id))
 
-    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
-        return self.files.log_descriptor(f"{layout.run_directory(run_id)}/{name}")
+    def output_descriptor(self, run_id: str) -> int:
+        return self.files.log_descriptor(layout.output(run_id))
 
     # Artifacts
 

@@ -128,8 +128,8 @@ class MemoryStore:
     def settle_points(self, run_id: str) -> None:
         pass
 
-    def output_descriptor(self, run_id: str, name: str = "output.log") -> int:
-        return self._files.log_descriptor(f"{layout.run_directory(run_id)}/{name}")
+    def output_descriptor(self, run_id: str) -> int:
+        return self._files.log_descriptor(layout.output(run_id))
 
     # Artifacts
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
+from typing import Any
 
 from ..domain.names import check_artifact_path, quoted
 from ..domain.run import Artifact
 from ..errors import Corrupt, InvalidValue, Missing, NotFound
 from . import layout
+from .digest import digest_of
 from .faults import reason
 from .files import Files, write_all
 
@@ -55,7 +56,7 @@ def _open_source(source: str) -> int:
 
 
 def _copied(reading: int, writing: int) -> tuple[int, str]:
-    sha, size = hashlib.sha256(), 0
+    sha, size = _sha256(), 0
     while part := os.read(reading, _CHUNK):
         sha.update(part)
         write_all(writing, part)
@@ -63,11 +64,17 @@ def _copied(reading: int, writing: int) -> tuple[int, str]:
     return size, f"sha256:{sha.hexdigest()}"
 
 
+def _sha256() -> Any:
+    from hashlib import sha256
+
+    return sha256()
+
+
 def digest_of_file(path: str) -> str:
     """The digest of a file's content; NotFound or InvalidValue where it cannot be read."""
     reading = _open_source(path)
     try:
-        sha = hashlib.sha256()
+        sha = _sha256()
         while part := os.read(reading, _CHUNK):
             sha.update(part)
         return f"sha256:{sha.hexdigest()}"
@@ -123,7 +130,7 @@ def manifest_digest(artifacts: list[Artifact], path: str) -> str:
     if len(artifacts) == 1 and artifacts[0].path == path:
         return artifacts[0].digest
     lines = sorted(f"{file.digest}  {file.path[len(path) + 1 :] if path else file.path}\n" for file in artifacts)
-    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
+    return digest_of("".join(lines).encode())
 
 
 def content_digest(path: str) -> str:

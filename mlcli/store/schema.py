@@ -7,7 +7,6 @@ do not matter. JSON has no NaN: non-finite numbers are the strings "NaN", "Infin
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from ..domain.numbers import finite
 from ..domain.run import Metric, Run
 from ..domain.stage import Event, Holder
 from ..errors import Corrupt, NewerFormat
+from . import digest
 
 FORMAT = 1
 Document = dict[str, Any]
@@ -38,7 +38,7 @@ def encode(document: Document) -> bytes:
 def digest_of(document: Document) -> str:
     """The document's digest, over its canonical form without `digest`."""
     body = {key: value for key, value in document.items() if key != "digest"}
-    return f"sha256:{hashlib.sha256(msgspec.json.encode(body, order='sorted')).hexdigest()}"
+    return digest.digest_of(msgspec.json.encode(body, order="sorted"))
 
 
 def sealed(kind: str, fields: Document) -> Document:

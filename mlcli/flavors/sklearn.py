@@ -128,7 +128,7 @@ def _is_regressor(model: object) -> bool:
         warnings.simplefilter("ignore")  # scikit-learn scolds foreign estimators here, their user cannot mend it
         try:
             return bool(is_regressor(model))
-        except Exception:
+        except Exception:  # a foreign estimator's own code: then it is taken for no regressor
             return False
 
 
@@ -143,7 +143,7 @@ def _known(model: object, name: str) -> Any:
     """Read a fitted attribute, None before fitting: such properties may raise anything then."""
     try:
         return getattr(model, name, None)
-    except Exception:
+    except Exception:  # as the line above says
         return None
 
 

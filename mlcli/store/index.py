@@ -246,20 +246,30 @@ class Index:
     def _opened(self, sqlite3: Any) -> Any:
         try:
             connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
-            connection.execute("pragma journal_mode=wal")
-            connection.execute("pragma synchronous=off")
-            connection.execute("pragma cache_size=-65536")
-            connection.execute("pragma temp_store=memory")
-            (version,) = connection.execute("pragma user_version").fetchone()
-            if version != VERSION:
-                if connection.execute("select 1 from sqlite_master").fetchone():
-                    raise Unusable("it is of another version")
-                connection.executescript(
-                    f"begin immediate; {_TABLES} {_VALUE_INDEX}; pragma user_version={VERSION}; commit;"
-                )
         except sqlite3.Error as error:
             raise self.fault(error) from None
+        try:
+            self._prepare(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self.fault(error) from None
+        except Unusable:
+            connection.close()
+            raise
         return connection
+
+    def _prepare(self, connection: Any) -> None:
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("pragma synchronous=off")
+        connection.execute("pragma cache_size=-65536")
+        connection.execute("pragma temp_store=memory")
+        (version,) = connection.execute("pragma user_version").fetchone()
+        if version != VERSION:
+            if connection.execute("select 1 from sqlite_master").fetchone():
+                raise Unusable("it is of another version")
+            connection.executescript(
+                f"begin immediate; {_TABLES} {_VALUE_INDEX}; pragma user_version={VERSION}; commit;"
+            )
 
 
 def _pruned(document: Document) -> Document:

@@ -67,7 +67,10 @@ BAD = [
     (["--color", "pink", "ls"], 2, "Invalid value for '--color': 'pink' is not one of 'auto', 'always', 'never'", "mlcli --help"),
     (["run"], 2, "Missing argument '-- COMMAND...'", "mlcli run --help"),
     (["run", "--"], 2, "Missing argument '-- COMMAND...'", "mlcli run --help"),
-    (["run", "--lr", "0.1", "--", "true"], 2, "No such option: --lr (Possible options: --help)", "mlcli run --help"),
+    (
+        ["run", "--lr", "0.1", "--", "true"], 2, "No such option: --lr",
+        "the command's own options come after --: mlcli run -- python train.py --lr 0.1",
+    ),
     (["run", "-p", "lr", "--", "true"], 2, "--param wants KEY=VALUE, not 'lr'", "as --param lr=0.1"),
     (["run", "-p", "=0.1", "--", "true"], 2, "--param wants KEY=VALUE, not '=0.1'", "as --param lr=0.1"),
     (["run", "--name", "", "--", "true"], 2, "a run's name cannot be empty", None),

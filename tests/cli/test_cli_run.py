@@ -188,7 +188,7 @@ def test_require_clean_refuses_uncommitted_code(repo, mlcli) -> None:
         False,
     )
     assert done.stderr == (
-        "mlcli: error: --require-clean: 1 uncommitted changes, as new.py\nhint: git add -A && git commit, then run again\n"
+        "mlcli: error: --require-clean: new.py not committed\nhint: git add -A && git commit, then run again\n"
     )
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -244,7 +244,6 @@ def main() -> None:
     parser.add_argument("--only", metavar="TEXT", default="", help="only commands whose name holds this")
     parser.add_argument("--here", action="store_true", help="measure the environment that runs this instead")
     parser.add_argument("--imports", action="store_true", help="also tell what each command's imports cost")
-    parser.add_argument("--peers", action="store_true", help="also measure mlflow, dvc and guild, where they install")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a figure is over")
     parser.add_argument("--json", metavar="FILE", help="also write every figure here")
     args = parser.parse_args()
@@ -261,23 +260,12 @@ def main() -> None:
         print(table(figures))
         if args.imports:
             print(*(dearest_imports(case, env) for case in cases if case.argv[0].endswith("mlcli")), sep="\n")
-        if args.peers:
-            _peers(scratch, args.times)
     finally:
         shutil.rmtree(scratch)
     if args.json:
         Path(args.json).write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
     if args.strict and any(figure.ratio > figure.asked for figure in figures):
         raise SystemExit(1)
-
-
-def _peers(scratch: Path, times: int) -> None:
-    try:
-        import peers
-    except ModuleNotFoundError:
-        raise SystemExit("bench: --peers is not there yet") from None
-    told: Callable[[Path, int], str] = peers.table
-    print(told(scratch, times))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
 
 from ..domain.names import escaped
 from .output import colored, out, paint
@@ -95,16 +94,15 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], spare: Sequence[int]) -> None:
+    # Its Table measures and wraps every cell several times over, which for a hundred rows costs as much as all else.
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(
         file=sys.stdout, no_color=not colored(sys.stdout), highlight=False, markup=False, emoji=False,
         force_terminal=colored(sys.stdout), legacy_windows=False,
     )  # fmt: skip
-    drawn = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-    cells = [[Text(column) for column in columns]]
+    cells = [[Text(column, style="dim") for column in columns]]
     cells += [[Text(escaped(cell.text), style=_rich_style(cell.style)) for cell in row] for row in rows]
     numeric = [
         bool(rows) and all(_is_number(row[at].text) for row in rows if row[at].text) for at in range(len(columns))
@@ -116,13 +114,17 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], spare: S
         for at, width in widths.items()
     }
     shown = _fitted(widths, least, spare, console.width)
-    for at, width in shown.items():
-        side: Any = "right" if numeric[at] else "left"
-        drawn.add_column(cells[0][at], justify=side, overflow="ellipsis", no_wrap=True, width=width)
-    for row in cells[1:]:
-        drawn.add_row(*[row[at] for at in shown])
+    lines = []
+    for row in cells:
+        line = Text()
+        for at, width in shown.items():
+            row[at].truncate(width, overflow="ellipsis")
+            row[at].align("right" if numeric[at] else "left", width)
+            line.append_text(row[at]).append(" " * _GAP)
+        line.rstrip()
+        lines.append(line)
     with console.capture() as written:  # rich knows no stream that cannot take every letter
-        console.print(drawn)
+        console.print(Text("\n").join(lines), soft_wrap=True)
     out(written.get().removesuffix("\n"))
     left_out = [column for at, column in enumerate(columns) if at not in shown and column]
     if left_out:

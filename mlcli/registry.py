@@ -188,7 +188,8 @@ def promote(
     """Move a version to a stage: one event is appended, and the version it replaces there is archived unless `keep`.
 
     `None` and `Archived` take a version out of service. A version that stands there already is Refused, or accepted
-    with `once`; where branches moved the model apart, it is said again, which settles them.
+    with `once`, as is one in Production that was to be in Staging; where branches moved the model apart, it is said
+    again, which settles them.
     """
     stage = Stage.parse(stage_text)
     store = workspace.store
@@ -196,11 +197,12 @@ def promote(
     with store.changing(version.model):
         history = store.history(version.model)
         before = history.stage_of(version.digest)
-        if before is stage and len(history.heads) < 2:
+        further = once and (before, stage) == (Stage.PRODUCTION, Stage.STAGING)  # a Makefile's line, run again
+        if (before is stage or further) and len(history.heads) < 2:
             if not once:
                 raise Refused(f"{version.ref} is in {stage} already", "mlcli promote --once … accepts that")
             _name_holders(workspace, version, history)
-            return Promoted(version=version, from_stage=before, to_stage=stage, archived=[], made=False)
+            return Promoted(version=version, from_stage=before, to_stage=before, archived=[], made=False)
         standing = _standing(workspace, version, history, stage)
         event = store.add_event(
             Event(

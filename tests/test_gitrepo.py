@@ -164,6 +164,12 @@ def test_a_store_never_makes_the_tree_dirty(repo: str, where: str) -> None:
     assert read_state(repo)[0] == clean(repo)
 
 
+@pytest.mark.parametrize("where", ["", "package/", "new/deeper/"])
+def test_byte_code_never_makes_the_tree_dirty(repo: str, where: str) -> None:
+    write(repo, f"{where}__pycache__/train.cpython-311.pyc")
+    assert read_state(repo)[0] == clean(repo)
+
+
 def test_a_store_with_tracked_changed_and_staged_documents_never_makes_the_tree_dirty(repo: str) -> None:
     write(repo, ".mlruns/a.json")
     write(repo, "data/.mlruns/b.json")

@@ -350,3 +350,10 @@ def test_a_promotion_killed_at_any_step_happened_or_did_not_and_can_be_done_agai
 def test_a_run_that_has_not_ended_may_be_registered_and_says_so(record, workspace):
     record(model="weights", status="running")
     assert registry.register(workspace, "iris").version.run.status is RunStatus.RUNNING
+
+
+def test_a_makefile_that_runs_again_does_not_take_a_version_out_of_production(workspace, record):
+    registry.register(workspace, "iris", record(model="one").id)
+    registry.promote(workspace, "iris@1", "production")
+    again = registry.promote(workspace, "iris@1", "staging", once=True)
+    assert (again.made, again.to_stage) == (False, Stage.PRODUCTION)

@@ -14,7 +14,7 @@ def command(
     ref: Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="iris@3, iris@staging, or iris for its newest.")],
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="None, Staging, Production or Archived, in any case.")],
     keep: Annotated[bool, typer.Option("--keep", help="Do not archive the version it replaces.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="There already is fine: for Makefiles.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="There already, or further, is fine: for Makefiles.")] = False,
     why: Why = "",
     as_json: Json = False,
 ) -> None:

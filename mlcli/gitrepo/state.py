@@ -31,8 +31,9 @@ _STATUS = (
     *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames"),
     # git would look into a submodule by a process of its own, under the filters of the submodule's configuration.
     "--ignore-submodules=dirty",
+    # Byte code is no source: a script that imports its neighbour would make each later run dirty.
     # Only an exclusion that ends in ** also hides an untracked directory that holds nothing but a store.
-    *("--", ":(top)", ":(top,exclude,glob)**/.mlruns/**"),
+    *("--", ":(top)", ":(top,exclude,glob)**/.mlruns/**", ":(top,exclude,glob)**/__pycache__/**"),
 )
 _OPERATIONS = {
     "rebase-merge": "rebase",

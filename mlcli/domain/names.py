@@ -9,7 +9,6 @@ from ..errors import InvalidName, InvalidValue
 
 MAX_NAME = 128
 MAX_KEY = 250
-MAX_TEXT = 5000
 
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 _RESERVED_ALIAS = re.compile(r"(v?[0-9]+|latest|none|staging|production|archived)", re.I)

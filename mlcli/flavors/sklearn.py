@@ -143,7 +143,7 @@ def _known(model: object, name: str) -> Any:
     """Read a fitted attribute, None before fitting: such properties may raise anything then."""
     try:
         return getattr(model, name, None)
-    except Exception:  # as the line above says
+    except Exception:  # a property of an estimator that was not fitted
         return None
 
 

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test lint docs example bench clean
+.PHONY: help demo test lint docs example bench bench-store clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test     run the tests; ARGS='-k check' for some of them"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    time the commands against python itself"
+	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
 	@echo "make docs     write the command reference of the README anew"
 	@echo "make example  make .mlruns-example anew"
 
@@ -49,6 +50,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
+bench-store: $(VENV)/.dev
+	@$(BIN)/python benchmarks/store.py $(ARGS)
+
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
 
@@ -57,4 +61,4 @@ example:  # in an environment of its own, as its packages are recorded
 	.venv-example/bin/python docs/demo/make_example.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench

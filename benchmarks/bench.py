@@ -11,20 +11,15 @@ import argparse
 import compileall
 import json
 import os
-import pty
 import re
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from measuring import CHECKOUT, environment, git, installed, scratch, spend
+
 FILES, RUNS, VERSIONS = 1000, 100, 20
 
 
@@ -59,49 +54,13 @@ class Figure:
 # Measuring
 
 
-def cpu_seconds(argv: list[str], *, at: Path, env: dict[str, str], terminal: bool = False) -> float:
-    """User and system time of one process and of the children that it waited for; it must succeed."""
-    with _streams(terminal=terminal) as (stdin, stdout, stderr):
-        started = subprocess.Popen(argv, cwd=at, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
-        _, status, usage = os.wait4(started.pid, 0)
-        started.returncode = os.waitstatus_to_exitcode(status)
-    if started.returncode:
-        raise SystemExit(f"bench: {' '.join(argv)} exited with {started.returncode} in {at}")
-    return usage.ru_utime + usage.ru_stime
-
-
-@contextmanager
-def _streams(*, terminal: bool) -> Iterator[tuple[int, int, int]]:
-    if not terminal:
-        with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as out:
-            yield null.fileno(), out.fileno(), null.fileno()
-        return
-    master, slave = pty.openpty()
-    reader = threading.Thread(target=_drain, args=(master,), daemon=True)
-    reader.start()
-    try:
-        yield slave, slave, slave
-    finally:
-        os.close(slave)
-        reader.join(5)
-        os.close(master)
-
-
-def _drain(master: int) -> None:
-    try:
-        while os.read(master, 2**16):
-            pass
-    except OSError:  # the last of the other side has closed
-        return
-
-
 def measure(cases: list[Case], env: dict[str, str], times: int) -> list[Figure]:
     """In rounds, each case with its yardstick just before it; the first round only warms up."""
     figures = [Figure(case.name, case.asked) for case in cases]
     for round_ in range(times + 1):
         for case, figure in zip(cases, figures, strict=True):
-            base = cpu_seconds(case.base, at=case.at, env=env)
-            spent = cpu_seconds(case.argv, at=case.at, env=env, terminal=case.terminal)
+            base = spend(case.base, at=case.at, env=env).cpu
+            spent = spend(case.argv, at=case.at, env=env, terminal=case.terminal).cpu
             if round_:
                 figure.base.append(base)
                 figure.seconds.append(spent)
@@ -109,24 +68,6 @@ def measure(cases: list[Case], env: dict[str, str], times: int) -> list[Figure]:
 
 
 # What is measured
-
-
-def installed(directory: Path) -> Path:
-    """The `bin` of an environment that has this checkout's mlcli as a wheel; made once, the wheel anew each time."""
-    python = directory / "bin" / "python"
-    pip = [str(python), "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
-        subprocess.run([*pip, str(CHECKOUT)], check=True, env=env)
-    else:
-        subprocess.run([*pip, "--force-reinstall", "--no-deps", str(CHECKOUT)], check=True, env=env)
-    return python.parent
-
-
-def git(at: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *arguments], cwd=at, check=True, capture_output=True)
 
 
 def store_of_runs(at: Path) -> None:
@@ -178,10 +119,10 @@ def repository_of_files(at: Path) -> None:
     git(at, "commit", "-q", "-m", "A thousand files")
 
 
-def cases_in(scratch: Path, bin_: Path) -> list[Case]:
+def cases_in(directory: Path, bin_: Path) -> list[Case]:
     """Every command that issue 2 gives a figure for."""
     python, mlcli = str(bin_ / "python"), str(bin_ / "mlcli")
-    runs, files = scratch / "runs", scratch / "files"
+    runs, files = directory / "runs", directory / "files"
     store_of_runs(runs)
     files.mkdir()
     repository_of_files(files)
@@ -229,15 +170,6 @@ def dearest_imports(case: Case, env: dict[str, str]) -> str:
     return "\n".join([*lines, *(f"{own / 1000:>7.2f} {whole / 1000:>6.2f}  {name}" for name, (own, whole) in dearest)])
 
 
-def environment(bin_: Path, home: Path) -> dict[str, str]:
-    """An environment without this machine's settings: no variable of Python, git or mlcli; byte code is kept."""
-    home.mkdir()
-    dropped = ("PYTHON", "GIT_", "MLCLI_", "XDG_", "CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    path = f"{bin_}{os.pathsep}{kept['PATH']}"
-    return {**kept, "PATH": path, "HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "120"}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=7, help="how often each command is run")
@@ -252,16 +184,13 @@ def main() -> None:
         compileall.compile_dir(CHECKOUT / "mlcli", quiet=2)
     else:
         bin_ = installed(Path(sys.prefix) / "bench")
-    scratch = Path(tempfile.mkdtemp(prefix="mlcli-bench-"))
-    try:
-        env = environment(bin_, scratch / "home")
-        cases = [case for case in cases_in(scratch, bin_) if args.only in case.name]
+    with scratch() as directory:
+        env = environment(bin_, directory / "home")
+        cases = [case for case in cases_in(directory, bin_) if args.only in case.name]
         figures = measure(cases, env, args.times)
         print(table(figures))
         if args.imports:
             print(*(dearest_imports(case, env) for case in cases if case.argv[0].endswith("mlcli")), sep="\n")
-    finally:
-        shutil.rmtree(scratch)
     if args.json:
         Path(args.json).write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
     if args.strict and any(figure.ratio > figure.asked for figure in figures):

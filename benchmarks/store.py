@@ -1,6 +1,10 @@
-"""What the store costs at scale: searching 100,000 runs, logging, reading curves, many writers: `make bench-store`.
+"""What the store costs at scale, beside floors and peers measured in the same run: `make bench-store`.
 
-Every figure stands beside a floor or the same thing at another size, measured in the same run, as machines differ.
+    make bench-store ARGS='search logging'            some parts: search, logging, writers, artifacts
+    make bench-store ARGS='--quick'                   a tenth of everything, to see that it works
+
+Whatever needs mlcli is done by children, each in a process of its own, so that each one's CPU, time and memory are its
+own. Ratios are what counts, as machines differ: a figure and its floor are taken in turn, and medians are compared.
 """
 
 from __future__ import annotations
@@ -9,192 +13,323 @@ import argparse
 import json
 import os
 import random
-import resource
 import shutil
+import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import uuid
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import cpu_seconds, environment, installed
+from loggers import Logger, mlcli_itself, project
+from measuring import Row, Spent, at_least, at_most, scratch, spend
 
 QUERY = ['metrics.acc > 0.9 and params.depth = "5"', "--sort", "metrics.acc:desc", "--limit", "20"]
 SMALL = 100
+MIB = 2**20
+DIGEST = """
+import hashlib, sys
+sha, part = hashlib.sha256(), bytearray(2**20)
+with open(sys.argv[1], "rb", buffering=0) as file:
+    while size := file.readinto(part):
+        sha.update(memoryview(part)[:size])
+"""
 
 
-def store_of(at: Path, count: int) -> None:
-    """A store of `count` finished runs with 10 params and 10 metrics each, written as mlcli writes documents."""
-    from mlcli.domain.run import Metric, Param, ParamSource, Run, RunStatus
-    from mlcli.domain.source import Command, Environment, GitState, Person
-    from mlcli.store import schema
-    from mlcli.store.disk import DiskStore
+@dataclass(frozen=True)
+class Bench:
+    """Where a bench works, on what, and with how much."""
 
-    at.mkdir(parents=True)
-    store = DiskStore(f"{at}/.mlruns", sync=False)
-    store.make()
-    chance, begin = random.Random(1), datetime(2026, 1, 1, tzinfo=timezone.utc)
-    for number in range(count):
-        moment = begin + timedelta(seconds=10 * number)
-        params = {"depth": Param(str(chance.randint(1, 10)), ParamSource.LOGGED)}
-        params |= {f"p{key}": Param(chance.random(), ParamSource.LOGGED) for key in range(9)}
-        metrics = {}
-        for key in ["acc", *(f"m{each}" for each in range(9))]:
-            value = chance.random()
-            metrics[key] = Metric(last=value, step=0, at=moment, min=value, min_step=0, max=value, max_step=0, count=1)
-        run = Run(
-            id=uuid.UUID(int=chance.getrandbits(128), version=4).hex, name=f"run-{number}", status=RunStatus.FINISHED,
-            started_at=moment, ended_at=moment, exit_code=0, command=Command(argv=["python", "train.py"]),
-            git=GitState(commit="a" * 40, branch="main"), environment=Environment(), user=Person(name="Ada"),
-            params=params, metrics=metrics,
-        )  # fmt: skip
-        path = Path(store.files.path(store.runs.directory.name(run.id)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(schema.encode(schema.sealed("run", schema.run_fields(run))))
+    directory: Path
+    mlcli: Logger
+    runs: int = 100_000
+    points: int = 10_000_000
+    seconds: float = 3.0
+    writers: int = 200
+    mib: int = 1024
+    files: int = 10_000
+    times: int = 7
+
+    def command(self, *arguments: str, at: Path) -> Spent:
+        return spend([str(self.mlcli.python.parent / "mlcli"), *arguments], at=at, env=self.mlcli.env)
+
+    @property
+    def unsynced(self) -> Logger:
+        return replace(self.mlcli, variables={"MLCLI_DURABILITY": "none"})
 
 
-def searching(scratch: Path, mlcli: str, env: dict[str, str], count: int, times: int) -> list[tuple[str, str, str]]:
-    small, large = scratch / "small", scratch / "large"
-    store_of(small, SMALL)
-    store_of(large, count)
-    began = time.perf_counter()
-    cpu_seconds([mlcli, "ls", "--limit", "1"], at=large, env=env)
-    rebuild = count / (time.perf_counter() - began)
-    settled = time.time() + 2.5  # what was written within two seconds of being read is read once more
-    while time.time() < settled:
-        cpu_seconds([mlcli, "ls", "--limit", "1"], at=small, env=env)
-    cpu_seconds([mlcli, "ls", "--limit", "1"], at=large, env=env)
-
-    def median(at: Path, arguments: list[str]) -> float:
-        return statistics.median(cpu_seconds([mlcli, "ls", *arguments], at=at, env=env) for _ in range(times))
-
-    few, many = median(small, QUERY), median(large, QUERY)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    cpu_seconds([mlcli, "ls", *QUERY], at=large, env=env)
-    added = []
-    for _ in range(times):
-        subprocess.run([mlcli, "run", "--", "true"], cwd=large, env=env, check=True, capture_output=True)
-        added.append(cpu_seconds([mlcli, "ls", *QUERY], at=large, env=env))
-    return [
-        (f"ls filtered, sorted, {count:,} runs beside {SMALL}", f"{many * 1000:.0f} ms, {many / few:.2f}x", "<= 2.5x"),
-        ("its memory", f"{before // 1024} MiB", "< 200 MiB"),
-        ("the query after one run was added", f"{statistics.median(added) / many:.2f}x", "<= 1.2x"),
-        ("rebuild of the index", f"{rebuild:,.0f} runs/s", ">= 10,000"),
-    ]
+def median(values: list[float]) -> float:
+    return statistics.median(values)
 
 
-def logging(scratch: Path, points: int) -> list[tuple[str, str, str]]:
-    import mlcli
-    from mlcli.workspace import Workspace
-
-    at = scratch / "logging"
-    at.mkdir()
-    os.chdir(at)
-    subprocess.run(["git", "init", "-q"], check=True)
-    floor = os.open(at / "floor", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-    def one_floor() -> None:
-        for step in range(points):
-            moment = time.time_ns()
-            line = f'{{"metric":"loss","value":{step * 0.5!r},"step":{step},"at":{moment}}}\n'
-            os.write(floor, line.encode())
-
-    def ten_floor() -> None:
-        for step in range(points // 10):
-            moment = time.time_ns()
-            lines = [f'{{"metric":"m{k}","value":{step * 0.5!r},"step":{step},"at":{moment}}}\n' for k in range(10)]
-            os.write(floor, "".join(lines).encode())
-
-    def one() -> None:
-        log = mlcli.log_metric
-        for step in range(points):
-            log("loss", step * 0.5, step)
-
-    def ten() -> None:
-        for step in range(points // 10):
-            mlcli.log_metrics({f"m{k}": step * 0.5 for k in range(10)}, step=step)
-
-    with mlcli.start_run() as active:
-        rates = [(_rate(points, each), _rate(points, beside)) for each, beside in ((one, one_floor), (ten, ten_floor))]
-        for _ in range(max(0, 1_000_000 // points - 1)):
-            one()
-    began = time.perf_counter()
-    curve = Workspace.find().store.points(active.run_id, "loss")
-    read = len(curve) / (time.perf_counter() - began)
-    (single, single_floor), (many, many_floor) = rates
-    return [
-        ("log_metric, one point a call", f"{single:,.0f}/s, {single / single_floor:.2f} of its floor", ">= 0.5"),
-        ("log_metrics, ten a call", f"{many:,.0f}/s, {many / many_floor:.2f} of its floor", ">= 0.5"),
-        (f"a curve of {len(curve):,} points, read", f"{read:,.0f}/s", ">= 2,000,000"),
-    ]
+def cpu_of(spent: list[Spent]) -> float:
+    return median([each.cpu for each in spent])
 
 
-def _rate(points: int, work: Callable[[], None]) -> float:
-    best = 0.0
+def wall_of(spent: list[Spent]) -> float:
+    return median([each.wall for each in spent])
+
+
+# Searching
+
+
+def search(bench: Bench) -> Iterator[Row]:
+    small, large = project(bench.directory / "small"), project(bench.directory / "large")
+    bench.mlcli.ask("documents", SMALL, at=small)
+    bench.mlcli.ask("documents", bench.runs, at=large)
+    rebuilds = []
     for _ in range(3):
-        began = time.perf_counter()
-        work()
-        best = max(best, points / (time.perf_counter() - began))
-    return best
+        shutil.rmtree(large / ".mlruns" / ".cache", ignore_errors=True)
+        rebuilds.append(bench.command("ls", "--limit", "1", at=large))
+    time.sleep(2.5)  # what was written within two seconds of being read is read once more
+    bench.command("ls", "--limit", "1", at=large)
+
+    few, many, added = [], [], []
+    for _ in range(bench.times):
+        few.append(bench.command("ls", *QUERY, at=small))
+        many.append(bench.command("ls", *QUERY, at=large))
+    for _ in range(bench.times):
+        bench.command("run", "--", "true", at=large)
+        added.append(bench.command("ls", *QUERY, at=large))
+    shutil.rmtree(large)
+    name = f"ls, filter and sort: {bench.runs:,} runs beside {SMALL}"
+    cpu = f"{cpu_of(many) * 1000:.0f} ms beside {cpu_of(few) * 1000:.0f}"
+    yield at_most(f"{name}, CPU", f"{cpu_of(many) / cpu_of(few):.2f}x ({cpu})", cpu_of(many) / cpu_of(few), 2.5)
+    wall = f"{wall_of(many) * 1000:.0f} ms beside {wall_of(few) * 1000:.0f}"
+    yield at_most("  wall", f"{wall_of(many) / wall_of(few):.2f}x ({wall})", wall_of(many) / wall_of(few), 2.5)
+    memory = max(each.memory for each in many) / MIB
+    yield at_most("  its memory", f"{memory:.0f} MiB", memory, 200, " MiB")
+    yield at_most(
+        "  after one run was added, CPU", f"{cpu_of(added) / cpu_of(many):.2f}x", cpu_of(added) / cpu_of(many), 1.2
+    )
+    yield at_most("    wall", f"{wall_of(added) / wall_of(many):.2f}x", wall_of(added) / wall_of(many), 1.2)
+    for what, seconds in (("CPU", cpu_of(rebuilds)), ("wall", wall_of(rebuilds))):
+        rate = bench.runs / seconds
+        yield at_least(f"rebuild of the index, {what}", f"{rate:,.0f} runs/s ({seconds:.1f} s)", rate, 10_000)
+    yield Row("  its memory", f"{max(each.memory for each in rebuilds) / MIB:.0f} MiB")
 
 
-def small_runs(at: str, count: int) -> int:
-    """`count` runs of 10 params, 10 metrics and an artifact; how many were made."""
-    os.chdir(at)
-    import mlcli
-
-    Path(f"artifact-{os.getpid()}").write_text("x" * 1000)
-    for number in range(count):
-        with mlcli.start_run():
-            mlcli.log_params({f"p{key}": number * key for key in range(10)})
-            mlcli.log_metrics({f"m{key}": float(number * key) for key in range(10)})
-            mlcli.log_artifact(f"artifact-{os.getpid()}")
-    return count
+# Logging
 
 
-def writers(scratch: Path, processes: int, each: int, durability: str) -> tuple[str, str, str]:
-    at = scratch / f"writers-{processes}-{durability}"
-    at.mkdir()
-    subprocess.run(["git", "init", "-q"], cwd=at, check=True)
-    os.environ["MLCLI_DURABILITY"] = durability
-    began = time.perf_counter()
-    with ProcessPoolExecutor(processes) as pool:
-        made = sum(pool.map(small_runs, [str(at)] * processes, [each] * processes))
-    seconds = time.perf_counter() - began
-    from mlcli.workspace import Workspace
+def logging(bench: Bench) -> Iterator[Row]:
+    at = project(bench.directory / "logging")
+    for verb, name, each in (("points", "log_metric, one point a call", 1), ("ten", "log_metrics, ten a call", 10)):
+        told = bench.mlcli.ask(verb, bench.seconds, at=at)
+        ratio = median([rate / floor for rate, floor in zip(told["rates"], told["floors"], strict=True)])
+        rate, floor = median(told["rates"]) * each, median(told["floors"]) * each
+        yield at_least(name, f"{ratio:.2f} of its floor ({rate:,.0f} points/s of {floor:,.0f})", ratio, 0.5)
+        if each == 1:
+            yield at_least("  aim", f"{rate:,.0f} points/s", rate, 1_000_000)
+    million = min(bench.points, 1_000_000)
+    ended = bench.mlcli.ask("log", million, at=at)
+    yield Row(f"ending a run of {million:,} points", f"{ended['end']:.2f} s (logged in {ended['seconds']:.2f} s)")
+    read = bench.mlcli.ask("curve", at=at)
+    rate, floor = median(read["rates"]), median(read["floors"])
+    told_floor = f"{rate / floor:.2f} of plain JSON"
+    yield at_least(f"a curve of {read['points']:,} points, read", f"{rate:,.0f}/s ({told_floor})", rate, 2_000_000)
+    yield from _memory_of_logging(bench, at)
+    yield _killed(bench)
+    shutil.rmtree(at)
 
-    there = len(Workspace(str(at)).store.run_ids())
-    asked = "none lost" if there == made else "LOST"
-    return f"{processes} processes, {each} runs each, durability {durability}", f"{made / seconds:,.0f} runs/s", asked
+
+def _memory_of_logging(bench: Bench, at: Path) -> Iterator[Row]:
+    none, many = (bench.mlcli.spend("log", count, at=at).memory / MIB for count in (0, bench.points))
+    what = f"memory of logging {bench.points:,} points, and ending"
+    yield at_most(what, f"{many - none:.1f} MiB more than none ({none:.0f} -> {many:.0f})", many - none, 50, " MiB")
+
+
+def _killed(bench: Bench) -> Row:
+    """Calls that came back before kill -9, and the points that are there after; five times, at different moments."""
+    acknowledged = there = 0
+    whole = True
+    for number in range(5):
+        at = project(bench.directory / f"killed-{number}")
+        counter = at / "counter"
+        counter.write_bytes(bytes(8))
+        child = bench.mlcli.start("endless", counter, at=at)
+        try:
+            _until(lambda counter=counter: int.from_bytes(counter.read_bytes(), sys.byteorder) > 0)
+            time.sleep(random.uniform(0.1, 0.5))
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
+        came_back = int.from_bytes(counter.read_bytes(), sys.byteorder)
+        found = bench.mlcli.ask("there", at=at)
+        acknowledged, there = acknowledged + came_back, there + found["count"]
+        whole = whole and found["in_order"] and came_back <= found["count"] <= came_back + 1
+        shutil.rmtree(at)
+    return Row("kill -9 while logging, 5 times", f"{acknowledged:,} acknowledged, {there:,} there", "none lost", whole)
+
+
+def _until(done: Callable[[], bool], seconds: float = 30) -> None:
+    last = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > last:
+            raise SystemExit("bench: nothing was logged")
+        time.sleep(0.01)
+
+
+# Many writers
+
+
+def writers(bench: Bench) -> Iterator[Row]:
+    each = max(bench.writers // 4, 5)
+    rates = {}
+    for logger, processes, count, told in (
+        (bench.mlcli, 1, each, "synced"),
+        (bench.unsynced, 1, each, "unsynced"),
+        (bench.mlcli, 8, each, "synced"),
+        (bench.unsynced, 8, each, "unsynced"),
+        (bench.mlcli, 32, bench.writers, "synced"),
+    ):
+        at = project(bench.directory / "writers")
+        done = logger.together(at, processes, count)
+        shutil.rmtree(at)
+        rates[processes, told] = done.rate
+        name = f"{processes} process{'es' if processes > 1 else ''} x {count} runs, {told}"
+        figure = f"{done.rate:,.0f} runs/s, {done.cpu * 1000:.1f} ms CPU a run"
+        yield Row(name, f"{figure}; {done.there:,} there", "none lost", done.there == processes * count)
+
+
+# Artifacts
+
+
+def artifacts(bench: Bench) -> Iterator[Row]:
+    yield from _one_file(bench)
+    yield from _many_files(bench)
+
+
+def _one_file(bench: Bench) -> Iterator[Row]:
+    big = bench.directory / "big"
+    with open(big, "wb") as file:
+        for _ in range(bench.mib):
+            file.write(os.urandom(MIB))
+        os.fsync(file.fileno())
+    alone, copied, hashed, first, second, command = [], [], [], [], [], []
+    grew: list[int] = []
+    for number in range(3):
+        at = project(bench.directory / f"file-{number}")
+        alone.append(bench.mlcli.spend("artifact", at=at))
+        hashed.append(_plain(bench, str(bench.mlcli.python), "-c", DIGEST, str(big)))
+        copied.append(_copy(bench, "cp", big))
+        first.append(bench.mlcli.spend("artifact", big, at=at))
+        before = used(at)
+        copied.append(_copy(bench, "cp", big))
+        second.append(bench.mlcli.spend("artifact", big, at=at))
+        grew.append(used(at) - before)
+        bench.command("run", "--", "true", at=at)
+        command.append(bench.command("log", "artifact", str(big), "--run", "@", at=at))
+        shutil.rmtree(at)
+    big.unlink()
+    size = f"{bench.mib:,} MiB"
+    cp, run = cpu_of(copied), cpu_of(alone)
+    yield Row(f"cp of {size}", f"{cp:.2f} s CPU, {wall_of(copied):.2f} s wall")
+    yield Row("  its SHA-256, by hashlib", f"{cpu_of(hashed):.2f} s CPU, {wall_of(hashed):.2f} s wall")
+    yield Row("  an empty run, taken off below", f"{run:.2f} s CPU, {wall_of(alone):.2f} s wall")
+    for what, spent, limit in (("log_artifact of it", first, 3), ("  the second time", second, 2)):
+        cpu, wall = cpu_of(spent) - run, wall_of(spent) - wall_of(alone)
+        with_digest = f"{cpu / (cp + cpu_of(hashed)):.2f}x cp and SHA-256"
+        yield at_most(f"{what}, CPU", f"{cpu / cp:.2f}x cp ({cpu:.2f} s; {with_digest})", cpu / cp, limit)
+        yield Row("    wall, with fsync", f"{wall / wall_of(copied):.2f}x cp ({wall:.2f} s)")
+    yield at_most("    disk it takes", f"{max(grew) / 1024:,.0f} KiB more", max(grew) / MIB, 1, " MiB")
+    memory = max(each.memory for each in [*first, *second]) / MIB
+    base = max(each.memory for each in alone) / MIB
+    yield at_most("  memory", f"{memory:.0f} MiB ({memory - base:.0f} more than an empty run)", memory, 64, " MiB")
+    yield Row("  mlcli log artifact, second time", f"{cpu_of(command) / cp:.2f}x cp ({cpu_of(command):.2f} s, whole)")
+
+
+def _many_files(bench: Bench) -> Iterator[Row]:
+    small = bench.directory / "files"
+    small.mkdir()
+    for number in range(bench.files):
+        (small / f"{number:05}").write_bytes(os.urandom(4096))
+    alone, copied, first, second, unsynced = [], [], [], [], []
+    for number in range(3):
+        at, loose = project(bench.directory / f"files-{number}"), project(bench.directory / f"loose-{number}")
+        alone.append(bench.mlcli.spend("artifact", at=at))
+        for logger, where, spent in (
+            (bench.mlcli, at, first), (bench.mlcli, at, second), (bench.unsynced, loose, unsynced),
+        ):  # fmt: skip
+            copied.append(_copy(bench, "cp", "-r", small))
+            spent.append(logger.spend("directory", small, at=where))
+        shutil.rmtree(at)
+        shutil.rmtree(loose)
+    name = f"{bench.files:,} files of 4 KiB"
+    yield Row(f"cp -r of {name}", f"{cpu_of(copied):.2f} s CPU, {wall_of(copied):.2f} s wall")
+    asked: tuple[tuple[str, list[Spent], float | None], ...] = (
+        (f"log_artifacts of {name}", first, 2.5), ("  the second time", second, None), ("  unsynced", unsynced, None),
+    )  # fmt: skip
+    for what, spent, limit in asked:
+        for kind, of in (("CPU", cpu_of), ("wall", wall_of)):
+            took = of(spent) - of(alone)
+            told = f"{took / of(copied):.2f}x cp -r ({took:.2f} s)"
+            row = at_most(f"{what}, {kind}", told, took / of(copied), limit) if limit else Row(f"{what}, {kind}", told)
+            yield row
+
+
+def _copy(bench: Bench, *command: str | Path) -> Spent:
+    target = bench.directory / "copy"
+    spent = _plain(bench, *map(str, command), str(target))
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    return spent
+
+
+def _plain(bench: Bench, *argv: str) -> Spent:
+    return spend(list(argv), at=bench.directory, env=bench.mlcli.env)
+
+
+def used(at: Path) -> int:
+    """Bytes of disk that a directory takes, each file once however many names it has."""
+    blocks = {}
+    for where, _, names in os.walk(at):
+        for name in names:
+            found = os.lstat(f"{where}/{name}")
+            blocks[found.st_ino] = found.st_blocks * 512
+    return sum(blocks.values())
+
+
+PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "search": search,
+    "logging": logging,
+    "writers": writers,
+    "artifacts": artifacts,
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=100_000)
-    parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--times", type=int, default=7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is said")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--runs", type=int, default=100_000, help="runs that are searched")
+    parser.add_argument("--points", type=int, default=10_000_000, help="points whose memory is measured")
+    parser.add_argument("--writers", type=int, default=200, metavar="RUNS", help="runs of each of 32 writers")
+    parser.add_argument("--mib", type=int, default=1024, help="size of the one file")
+    parser.add_argument("--files", type=int, default=10_000, help="how many small files")
+    parser.add_argument("--times", type=int, default=7, help="how often each search is made")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where a figure is over")
+    parser.add_argument("--json", metavar="FILE", help="also write every figure here")
     args = parser.parse_args()
-    bin_ = installed(Path(sys.prefix) / "bench")
-    scratch = Path(tempfile.mkdtemp(prefix="mlcli-bench-"))
-    try:
-        env = environment(bin_, scratch / "home")
-        rows = searching(scratch, str(bin_ / "mlcli"), env, args.runs, args.times)
-        rows += logging(scratch, args.points)
-        rows.append(writers(scratch, 8, 50, "full"))
-        rows.append(writers(scratch, 8, 50, "none"))
-        rows.append(writers(scratch, 32, 200, "full"))
-    finally:
-        os.chdir("/")
-        shutil.rmtree(scratch)
-    width = max(len(row[0]) for row in rows)
-    for what, figure, asked in rows:
-        print(f"{what:<{width}}  {figure:>42}  {asked}")
-    print(json.dumps({"python": sys.version.split()[0], "cpus": os.cpu_count()}))
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    by = 10 if args.quick else 1
+    rows = []
+    with scratch(needed=5 * args.mib // by * MIB + 2**31) as directory:
+        bench = Bench(
+            directory, mlcli_itself(directory / "home"), runs=args.runs // by, points=args.points // by,
+            seconds=3.0 / by, writers=args.writers // by, mib=args.mib // by, files=args.files // by, times=args.times,
+        )  # fmt: skip
+        print(Row("figure", "measured", "asked"))
+        for part in args.parts or PARTS:
+            for row in PARTS[part](bench):
+                print(row, flush=True)
+                rows.append(row)
+    print(f"Python {sys.version.split()[0]} · {os.cpu_count()} CPUs · medians")
+    if args.json:
+        Path(args.json).write_text(json.dumps([row.shown for row in rows], indent=2) + "\n")
+    if args.strict and any(row.met is False for row in rows):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from measuring import CACHE, Spent, environment, git, installed, spend
 
 ADAPTER = Path(__file__).resolve().parent / "peers" / "adapter.py"
+EXTRAS = ("setuptools<80",)  # aim and guild still import pkg_resources
 
 
 @dataclass(frozen=True)
 class Together:
-    """Processes that made small runs at once."""
+    """Processes that made small runs at once: how many said so, how many are in the store, and what one took."""
 
     made: int
     there: int
@@ -26,16 +28,16 @@ class Together:
 
 @dataclass(frozen=True)
 class Logger:
-    """One logger: the adapter's name for it, the interpreter that has it, and its environment variables."""
+    """One logger: what it is called, its `peers/with_ADAPTER.py`, the interpreter that has it, its variables."""
 
     name: str
+    adapter: str
     python: Path
     env: dict[str, str]
-    version: str = ""
     variables: dict[str, str] = field(default_factory=dict)
 
     def argv(self, verb: str, *arguments: object) -> list[str]:
-        return [str(self.python), str(ADAPTER), self.name, verb, *map(str, arguments)]
+        return [str(self.python), str(ADAPTER), self.adapter, verb, *map(str, arguments)]
 
     def spend(self, verb: str, *arguments: object, at: Path) -> Spent:
         return spend(self.argv(verb, *arguments), at=at, env={**self.env, **self.variables})
@@ -50,7 +52,7 @@ class Logger:
         )  # fmt: skip
 
     def together(self, at: Path, processes: int, each: int, seconds: float = 600) -> Together:
-        """So many processes, all imported and waiting before the clock starts, each making so many small runs."""
+        """So many processes, each waiting after a first run until the clock starts, then making so many more."""
         self.ask("prepare", at=at)
         children = [self.start("runs", each, seconds, at=at) for _ in range(processes)]
         try:
@@ -66,9 +68,9 @@ class Logger:
             for child in children:
                 child.kill()
         told = [each for each in answers if each]  # one that died has no answer
-        made = sum(each["made"] for each in told)
+        made, timed = (sum(each[key] for each in told) for key in ("made", "timed"))
         there = self.ask("count", at=at)["count"]
-        return Together(made, there, made / took, sum(each["cpu"] for each in told) / max(made, 1))
+        return Together(made, there, timed / took, sum(each["cpu"] for each in told) / max(timed, 1))
 
 
 def _wait_until_ready(child: subprocess.Popen[str]) -> None:
@@ -96,4 +98,57 @@ def project(at: Path) -> Path:
 def mlcli_itself(home: Path) -> Logger:
     """This checkout's mlcli, as a wheel."""
     bin_ = installed(CACHE / "mlcli")
-    return Logger("mlcli", bin_ / "python", environment(bin_, home))
+    return Logger("mlcli", "mlcli", bin_ / "python", environment(bin_, home))
+
+
+# Peers
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package from the index, its adapter, and what it is told by its environment."""
+
+    name: str
+    package: str
+    adapter: str
+    variables: dict[str, str] = field(default_factory=dict)
+    newest: tuple[int, int] = (3, 99)  # the newest Python that it starts on
+
+
+PEERS = [
+    Peer("mlflow", "mlflow", "mlflow", {"MLFLOW_DISABLE_TELEMETRY": "true"}),
+    Peer(
+        "mlflow, files", "mlflow", "mlflow",
+        {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": "file:./mlruns", "MLFLOW_ALLOW_FILE_STORE": "true"},
+    ),
+    Peer("trackio", "trackio", "trackio", {"HF_HUB_OFFLINE": "1"}),
+    Peer("sacred", "sacred", "sacred"),
+    Peer("aim", "aim", "aim", {"AIM_ANALYTICS": "0"}, newest=(3, 12)),
+    Peer("dvclive", "dvclive", "dvclive", {"DVC_NO_ANALYTICS": "1"}),
+    Peer("guild", "guildai", "guild", newest=(3, 11)),
+]  # fmt: skip
+
+
+def plain_files(mlcli: Logger) -> Logger:
+    """The floor: a document and a copy, by the interpreter that mlcli has."""
+    return replace(mlcli, name="plain files", adapter="files")
+
+
+def peer(name: str, home: Path) -> tuple[Logger | None, str]:
+    """A peer in an environment of its own, made once, and its version; else None, and why it is not there."""
+    (told,) = (each for each in PEERS if each.name == name)
+    directory = CACHE / told.package
+    python = directory / "bin" / "python"
+    if not (directory / ".made").exists():
+        if sys.version_info[:2] > told.newest:
+            return None, f"does not start on Python {sys.version_info.major}.{sys.version_info.minor}"
+        print(f"bench: installing {told.package} into {directory}", file=sys.stderr)
+        pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check", "install", *EXTRAS, told.package]
+        for argv in ([sys.executable, "-m", "venv", "--clear", str(directory)], pip):
+            done = subprocess.run(argv, capture_output=True, text=True)
+            if done.returncode:
+                return None, f"does not install: {(done.stderr.strip().splitlines() or ['?'])[-1][:200]}"
+        (directory / ".made").touch()
+    asked = ["-c", f"from importlib.metadata import version; print(version({told.package!r}))"]
+    version = subprocess.run([str(python), *asked], capture_output=True, text=True).stdout.strip()
+    return Logger(name, told.adapter, python, environment(python.parent, home), told.variables), version

@@ -190,7 +190,7 @@ def writers(bench: Bench) -> Iterator[Row]:
         rates[processes, told] = done.rate
         name = f"{processes} process{'es' if processes > 1 else ''} x {count} runs, {told}"
         figure = f"{done.rate:,.0f} runs/s, {done.cpu * 1000:.1f} ms CPU a run"
-        yield Row(name, f"{figure}; {done.there:,} there", "none lost", done.there == processes * count)
+        yield Row(name, f"{figure}; {done.there:,} there", "none lost", done.there == processes * (count + 1))
 
 
 # Artifacts

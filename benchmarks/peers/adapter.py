@@ -143,18 +143,22 @@ class Verbs:
             told[0] = step
 
     def runs(self, count, seconds):
-        """Small runs, one after the other, from when a line comes on stdin, until `seconds` have gone."""
+        """Small runs, one after the other, from when a line comes on stdin, until `seconds` have gone.
+
+        One is made before, for what is imported and asked once a process.
+        """
         path = f"artifact-{os.getpid()}"
         with open(path, "w") as file:
             file.write("x" * 1000)
         whole = getattr(self.logger, "run", self._run)
-        print("ready", flush=True)
+        whole(0, path)
+        print("\nready", flush=True)
         sys.stdin.readline()
         made, used, began = 0, cpu(), time.perf_counter()
         while made < int(count) and (not made or time.perf_counter() - began < float(seconds)):
             whole(made, path)
             made += 1
-        return {"made": made, "seconds": time.perf_counter() - began, "cpu": cpu() - used}
+        return {"made": made + 1, "timed": made, "seconds": time.perf_counter() - began, "cpu": cpu() - used}
 
     def _run(self, number, path):
         logger = self.logger

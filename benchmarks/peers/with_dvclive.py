@@ -1,0 +1,41 @@
+"""DVCLive without DVC's experiments, of which processes that save at once lose most: a directory a run."""
+
+import glob
+import uuid
+
+from dvclive import Live
+
+_state = {}
+
+
+def start():
+    _state["live"] = Live(f"dvclive/{uuid.uuid4().hex}", save_dvc_exp=False, dvcyaml=False)
+
+
+def end():
+    _state["live"].end()
+
+
+def point(key, value, step):
+    live = _state["live"]
+    live.step = step
+    live.log_metric(key, value)
+
+
+def metrics(values, step):
+    live = _state["live"]
+    live.step = step
+    for key, value in values.items():
+        live.log_metric(key, value)
+
+
+def params(values):
+    _state["live"].log_params(values)
+
+
+def artifact(path):
+    _state["live"].log_artifact(path, copy=True)
+
+
+def count():
+    return len(glob.glob("dvclive/*/metrics.json"))

@@ -122,6 +122,48 @@ class History(Struct):
     entries: list[Entry]
 
 
+class Removed(Struct):
+    """`mlcli rm --json`: ids of runs, and versions as iris@3."""
+
+    schema: Literal["mlcli.removed/1"]
+    removed: list[str]
+
+
+class Restored(Struct):
+    """`mlcli restore REF... --json`."""
+
+    schema: Literal["mlcli.restored/1"]
+    restored: list[str]
+
+
+class Discarded(Struct):
+    """A run or version in the trash."""
+
+    ref: str
+    name: str
+    removed_at: datetime
+
+
+class Trash(Struct):
+    """`mlcli restore --json`, the last removed first."""
+
+    schema: Literal["mlcli.trash/1"]
+    removed: list[Discarded]
+
+
+class Collected(Struct):
+    """`mlcli gc --json`; `left` removals and `waiting` objects are too young to go."""
+
+    schema: Literal["mlcli.gc/1"]
+    dry_run: bool
+    runs: list[str]
+    versions: list[str]
+    objects: int
+    bytes: int
+    left: int
+    waiting: int
+
+
 class LinkedFile(Struct):
     """A file of a run, and whether its content is in this clone."""
 
@@ -172,7 +214,8 @@ class Doctor(Struct):
 
 
 ALL = (
-    Runs, OneRun, OneVersion, Found, Comparison, Registered, Promoted, Models, History, Lineage, Check, Doctor,
+    Runs, OneRun, OneVersion, Found, Comparison, Removed, Restored, Trash, Collected, Registered, Promoted, Models,
+    History, Lineage, Check, Doctor,
 )  # fmt: skip
 
 

@@ -108,6 +108,13 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
         run = store.run(_run_id(problem.where))
         tracking.finish(workspace, run.id, RunStatus.KILLED, reason=run.reason)
         return [f"ended run {run.id[:8]} as killed"]
+    if problem.code == "run-missing":
+        directory = problem.where.removesuffix(".json")
+        files.move(directory, layout.trashed(directory))
+        return [f"moved {directory} to the trash, after its run"]
+    if problem.code == "object-missing":
+        files.move(layout.trashed(problem.where), problem.where)
+        return [f"brought {problem.where} back from the trash"]
     if problem.code == "metrics-differ":
         run = store.run(_run_id(problem.where))
         tracking.recount(workspace, run.id)

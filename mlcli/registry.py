@@ -15,7 +15,7 @@ from .domain.ref import RunArtifact, parse_artifact
 from .domain.run import Run, RunStatus
 from .domain.source import Person
 from .domain.stage import Event, History, Holder, Stage, fold
-from .errors import Corrupt, InvalidName, NotFound, Refused
+from .errors import Corrupt, InvalidName, MlcliError, NotFound, Refused
 from .lookup import find_run, find_version, versions_of
 from .workspace import Workspace
 
@@ -113,7 +113,16 @@ def register(
         if twin is not None:
             return Registered(version=twin, made=False)
         _refuse_case_twin(workspace, model)
-        return Registered(version=workspace.store.add_version(version), made=True)
+        return Registered(version=workspace.store.add_version(version, above=_last_number(workspace, model)), made=True)
+
+
+def _last_number(workspace: Workspace, model: str) -> int:
+    """The greatest number that a version of the model ever had, so that none is used again."""
+    try:
+        noted = [event.number or 0 for event in workspace.store.history(model).events]
+    except MlcliError:
+        noted = []  # a damaged history is told by check and doctor
+    return max([0, *noted, *workspace.numbers_in_git(model)])
 
 
 def _ended(run: Run) -> str:
@@ -317,8 +326,8 @@ def _transition(event: Event, numbers: dict[str, int]) -> Entry:
     return Entry(
         at=event.at,
         by=event.by,
-        version=numbers.get(event.version),
-        action="moved",
+        version=numbers.get(event.version, event.number),
+        action=event.action.value,
         from_stage=event.from_stage,
         to_stage=event.to_stage,
         archived=list(archived),

@@ -1,4 +1,4 @@
-"""Begin a run, log to it, end it; find runs, and remove them."""
+"""Begin a run, log to it, end it; find runs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ from .domain.values import (
     metric_value,
     same_value,
 )
-from .errors import AlreadyLogged, InUse, InvalidValue
-from .lookup import find_run, versions_of
+from .errors import AlreadyLogged, InvalidValue
 from .workspace import Workspace
 
 
@@ -209,25 +208,27 @@ def log_artifact(workspace: Workspace, run_id: str, source: str, path: str) -> l
         check_artifact_path(path)
     if not os.path.lexists(source):
         raise InvalidValue(f"no such file or directory: {quoted(source)}")
-    kept = workspace.store.put(source, path)
-    workspace.store.attach(run_id, kept)
-    workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
+    with workspace.store.adding_content():
+        kept = workspace.store.put(source, path)
+        workspace.store.attach(run_id, kept)
+        workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
     return kept
 
 
 def log_model(workspace: Workspace, run_id: str, directory: str, model: Model) -> Model:
     """Keep a saved model's directory as the run's artifact `model.path`, with what is needed to load it again."""
     check_artifact_path(model.path)
-    kept = workspace.store.put(directory, model.path)
-    workspace.store.attach(run_id, kept)
-    model = replace(model, digest=workspace.store.manifest(kept, model.path))
+    with workspace.store.adding_content():
+        kept = workspace.store.put(directory, model.path)
+        workspace.store.attach(run_id, kept)
+        model = replace(model, digest=workspace.store.manifest(kept, model.path))
 
-    def logged(run: Run) -> Run:
-        others = [other for other in run.models if other.path != model.path]
-        before = [file for file in run.artifacts if file not in run.files_of(model.path)]
-        return replace(run, artifacts=_with(before, kept), models=[*others, model])
+        def logged(run: Run) -> Run:
+            others = [other for other in run.models if other.path != model.path]
+            before = [file for file in run.artifacts if file not in run.files_of(model.path)]
+            return replace(run, artifacts=_with(before, kept), models=[*others, model])
 
-    workspace.store.change_run(run_id, logged)
+        workspace.store.change_run(run_id, logged)
     return model
 
 
@@ -255,21 +256,3 @@ def find_runs(
     parsed = query.parse(filter_text, workspace.now()) if filter_text else None
     order = parse_sort(sort) if sort else NEWEST_FIRST
     return workspace.store.find_runs(parsed, sort=order, limit=limit, whole=whole)
-
-
-def remove(workspace: Workspace, refs: Sequence[str]) -> list[Run]:
-    """Move runs to the trash, all or none; InUse where a model version stands on one."""
-    runs = [find_run(workspace, ref) for ref in refs]
-    versions = versions_of(workspace)
-    for run in runs:
-        on_it = [version.ref for version in versions if version.run.id == run.id]
-        if on_it:
-            raise InUse(
-                f"run {run.id[:8]} cannot be removed: {', '.join(on_it)} stands on it", f"mlcli lineage {on_it[0]}"
-            )
-        if run.status is RunStatus.RUNNING:
-            raise InUse(f"run {run.id[:8]} cannot be removed: it is running", "end it first")
-    removed = list({run.id: run for run in runs}.values())
-    for run in removed:
-        workspace.store.remove_run(run.id)
-    return removed

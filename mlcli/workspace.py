@@ -13,9 +13,9 @@ from msgspec import Struct
 from . import machine
 from .domain.names import check_name, quoted
 from .domain.source import Person
-from .errors import InvalidSettings, MlcliError, NoStore
+from .errors import GitError, InvalidSettings, MlcliError, NoStore
 from .store.disk import DiskStore
-from .store.layout import DIRECTORY
+from .store.layout import DIRECTORY, MODELS, versions
 
 if TYPE_CHECKING:
     from .gitrepo import Repository
@@ -124,17 +124,32 @@ class Workspace:
         )
         return there
 
+    def versions_in_git(self) -> list[bytes]:
+        """The registry's documents as they lie in git's index, on every branch and tag, and in every stash."""
+        try:
+            repository = self.repository
+        except GitError:
+            return []
+        return repository.contents_everywhere(f"{self.store.root}/{MODELS}")
+
+    def numbers_in_git(self, model: str) -> list[int]:
+        """The numbers that versions of a model have or had in git's history, as far as git tells."""
+        try:
+            names = self.repository.names_ever_in(f"{self.store.root}/{versions(model)}")
+        except GitError:
+            return []
+        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
+
     def require_store(self) -> None:
         """NoStore, with what makes one, where nothing was recorded yet."""
         if not self.store.is_made():
             raise NoStore(f"no runs were recorded in {quoted(self.root, 200)} yet", "mlcli run -- python train.py")
 
     def make_store(self) -> bool:
-        """Make the store where there is none; whether it was made now."""
-        if self.store.is_made():
-            return False
+        """Make the store where there is none, and what is missing of it; whether it was made now."""
+        made = self.store.is_made()
         self.store.make()
-        return True
+        return not made
 
     def relative(self, path: str) -> str:
         """`path` relative to the workspace, with '/', so that it means the same in every clone."""

@@ -1,4 +1,4 @@
-"""The life of a run: begun, logged to, ended, found, removed."""
+"""The life of a run: begun, logged to, ended, found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mlcli import registry, tracking
 from mlcli.domain.run import Artifact, Model, Param, ParamSource, RunStatus
 from mlcli.domain.source import Person
-from mlcli.errors import AlreadyLogged, InUse, InvalidName, InvalidValue, NoStore, NotFound, UsageError
+from mlcli.errors import AlreadyLogged, InvalidName, InvalidValue, NoStore, UsageError
 from mlcli.workspace import Workspace
 
 
@@ -264,34 +264,6 @@ def test_before_the_first_run_there_is_no_store_and_none_is_made(workspace, repo
     with pytest.raises(NoStore, match="no runs were recorded in") as caught:
         tracking.find_runs(workspace)
     assert (caught.value.hint, (repo / ".mlruns").exists()) == ("mlcli run -- python train.py", False)
-
-
-def test_a_removed_run_goes_to_the_trash_with_its_files(story, workspace, repo: Path):
-    [gone] = tracking.remove(workspace, ["broken"])
-    assert (gone.name, names(tracking.find_runs(workspace))) == ("broken", ["dirty", "second", "first"])
-    assert (repo / ".mlruns" / "trash" / "runs" / f"{gone.id}.json").is_file()
-
-
-def test_a_run_that_a_version_stands_on_is_not_removed_nor_is_any_other(story, workspace):
-    before = content_of(workspace)
-    with pytest.raises(InUse, match=r"run \w{8} cannot be removed: iris@1 stands on it") as caught:
-        tracking.remove(workspace, ["broken", "first"])
-    assert (content_of(workspace) == before, caught.value.hint) == (True, "mlcli lineage iris@1")
-
-
-def test_a_run_that_still_runs_is_not_removed(running, workspace):
-    with pytest.raises(InUse, match="it is running"):
-        tracking.remove(workspace, [running.id])
-
-
-def test_naming_a_run_twice_removes_it_once(story, workspace):
-    assert [run.name for run in tracking.remove(workspace, ["broken", story["failed"].id[:4]])] == ["broken"]
-
-
-def test_a_ref_that_names_no_run_removes_nothing(story, workspace):
-    with pytest.raises(NotFound):
-        tracking.remove(workspace, ["broken", "nothing"])
-    assert len(workspace.store.run_ids()) == 4
 
 
 # A process that dies

@@ -51,7 +51,7 @@ def command(
 
 
 def _what(entry: Entry) -> str:
-    if entry.to_stage is None:
-        return "registered"
+    if entry.action != "moved":
+        return entry.action
     archived = f", archived {', '.join(map(str, entry.archived))}" if entry.archived else ""
     return f"{entry.from_stage} -> {entry.to_stage}{archived}"

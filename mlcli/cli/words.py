@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..domain.numbers import finite
 from .output import json_line
+
+if TYPE_CHECKING:
+    from ..domain.model import ModelVersion
+    from ..domain.run import Run
 
 
 def number(value: Any) -> str:
@@ -82,6 +86,21 @@ def short_digest(digest: str) -> str:
     """A digest's beginning: sha256:41c0b3f29a7e."""
     algorithm, _, rest = digest.partition(":")
     return f"{algorithm}:{rest[:12]}"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: 1 run, 2 runs."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def reference(thing: Run | ModelVersion) -> str:
+    """How a run or version is typed: its id, or iris@3."""
+    return getattr(thing, "ref", None) or str(thing.id)  # type: ignore[union-attr]
+
+
+def called(thing: Run | ModelVersion) -> str:
+    """A run or version as people read it: 3f9a1c2b hopeful-otter, iris@3."""
+    return getattr(thing, "ref", None) or f"{thing.id[:8]} {thing.name}"  # type: ignore[union-attr]
 
 
 def told_value(value: Any) -> str:

@@ -40,11 +40,23 @@ class Stage(str, Enum):
             ) from None
 
 
+class Action(str, Enum):
+    """What an event did to its version: moved it to a stage, removed it to the trash, or brought it back."""
+
+    MOVED = "moved"
+    REMOVED = "removed"
+    RESTORED = "restored"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Event(Struct, frozen=True, kw_only=True):
-    """One transition of one version, named by the digest of its content.
+    """One thing that happened to one version, named by the digest of its content.
 
     `version` is the version document's digest, `archived` the digests of the versions it replaced, `parents` the
-    heads of the model's history that its writer saw.
+    heads of the model's history that its writer saw. Whoever removes a version notes its `number`, so that no other
+    is ever given it.
     """
 
     model: str
@@ -57,6 +69,8 @@ class Event(Struct, frozen=True, kw_only=True):
     by: Person
     commit: str | None = None
     why: str = ""
+    action: Action = Action.MOVED
+    number: int | None = None
     digest: str = ""
 
 
@@ -80,6 +94,11 @@ class History(Struct, frozen=True, kw_only=True):
         """Where the version of that digest stands."""
         return self.stages.get(version, Stage.NONE)
 
+    def is_removed(self, version: str) -> bool:
+        """Whether the last that happened to the version of that digest is that it was removed."""
+        told = [event.action for event in self.events if event.version == version]
+        return bool(told) and told[-1] is Action.REMOVED
+
 
 def fold(events: Iterable[Event]) -> History:
     """Order events so that each comes after its parents, and add them up. The same set gives the same answer."""
@@ -87,6 +106,8 @@ def fold(events: Iterable[Event]) -> History:
     stages: dict[str, Stage] = {}
     holders: dict[Stage, tuple[str | None, str]] = {}
     for event in ordered:
+        if event.action is not Action.MOVED:
+            continue
         for version in event.archived:
             stages[version] = Stage.ARCHIVED
         stages[event.version] = event.to_stage

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValue
 from .names import check_key, quoted, storable
 from .run import Param
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 MAX_STEP = 2**63 - 1
 MAX_PARAMS = 10_000
@@ -83,3 +86,19 @@ def checked_note(note: str) -> str:
     if len(note) > MAX_NOTE:
         raise InvalidValue(f"a note has at most {MAX_NOTE} characters, and this one {len(note)}")
     return storable(note)
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def duration(text: str) -> timedelta:
+    """How long '12h', '30 days' or '4w' is; a bare 0 is no time. InvalidValue otherwise."""
+    import re
+    from datetime import timedelta
+
+    found = re.fullmatch(r"(\d{1,6})\s*(s|m|h|d|w|(?:second|minute|hour|day|week)s?)", text.strip().lower(), re.A)
+    if found:
+        return timedelta(**{_UNITS[found[2][0]]: int(found[1])})
+    if text.strip() == "0":
+        return timedelta(0)
+    raise InvalidValue(f"{quoted(text)} is no time", "as 12h, '30 days', 4w, or 0")

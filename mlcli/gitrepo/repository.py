@@ -98,8 +98,7 @@ class Repository:
         Regular files only. Inside a hook it is the index that is about to be committed. GitError where an entry has an
         unresolved conflict.
         """
-        if os.path.isabs(below):
-            below = os.path.relpath(os.path.realpath(below), self.root)
+        below = self._from_root(below)
         listed = self._ask(("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index=self._hook_index())
         blobs: dict[str, str] = {}
         for entry in listed.split(b"\0")[:-1]:
@@ -115,6 +114,43 @@ class Repository:
         if absent := next((path for path, blob in blobs.items() if blob not in contents), None):
             raise GitError(f"the staged content of {absent} is not in the repository", f"git add {absent}")
         return {path: contents[blob] for path, blob in blobs.items()}
+
+    def contents_everywhere(self, below: str) -> list[bytes]:
+        """Every content that a file below a directory has in the index, at the tip of any ref, or in any stash."""
+        below = self._from_root(below)
+        tips = set(self._ask(("for-each-ref", "--format=%(objectname)")).decode("ascii").split()) | {"HEAD"}
+        # The tip of refs/stash is the newest only; of each, ^2 is the index and ^3 what was untracked.
+        stashes = self._ask(("rev-list", "-g", "refs/stash", "--"), ok=(0, 128)).decode("ascii").split()
+        named = [*tips, *(f"{stash}{part}" for stash in stashes for part in ("", "^2", "^3"))]
+        asked = "".join(f"{name}:{below}\n" for name in sorted(named))
+        checked = self._ask(("cat-file", "--batch-check"), stdin=os.fsencode(asked)).split(b"\n")
+        trees = {line.split()[0].decode("ascii") for line in checked if line.split()[1:2] == [b"tree"]}
+        listed = [self._ask(("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index=self._hook_index())]
+        listed += [self._ask(("ls-tree", "-r", "-z", tree)) for tree in sorted(trees)]
+        blobs = {word for entries in listed for entry in entries.split(b"\0") for word in entry.split(b"\t")[0].split()}
+        found = self._objects({word.decode("ascii") for word in blobs}, "--batch")
+        return [content for _, kind, content in found if kind == "blob"]
+
+    def names_ever_in(self, below: str) -> set[str]:
+        """The names of all files that commits up to HEAD added to a directory."""
+        below = self._from_root(below)
+        asked = (
+            "log",
+            "--format=",
+            "--name-only",
+            "--no-renames",
+            "--diff-filter=A",
+            "-z",
+            "HEAD",
+            "--",
+            f":(top,literal){below}",
+        )
+        return {readable(path).rpartition("/")[2] for path in self._ask(asked, ok=(0, 128)).split(b"\0")}
+
+    def _from_root(self, path: str) -> str:
+        if os.path.isabs(path):
+            path = os.path.relpath(os.path.realpath(path), self.root)
+        return path.replace(os.sep, "/")
 
     def is_ignored(self, path: str) -> bool:
         """Whether git leaves out a path (absolute, or relative to `root`): ignored, and not tracked."""

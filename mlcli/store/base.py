@@ -5,8 +5,9 @@ Protocols only, for whoever checks types: defining one costs a millisecond, so n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..domain.model import ModelVersion
@@ -14,6 +15,7 @@ from ..domain.order import Sort
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run
 from ..domain.stage import Event, History, Holder, Stage
+from ..domain.trash import Removed, Swept
 
 if TYPE_CHECKING:
     from ..domain.run import PointRecorder
@@ -50,6 +52,28 @@ class Store(Protocol):
 
     def remove_run(self, run_id: str) -> None:
         """Move a run with its files to the trash."""
+
+    def remove_version(self, model: str, number: int) -> None:
+        """Move a version to the trash; its number is not given to another."""
+
+    def removed(self) -> list[Removed]:
+        """What lies in the trash, the last that was removed first; what cannot be read is passed over."""
+
+    def restore_run(self, run_id: str) -> None:
+        """Bring a run back from the trash."""
+
+    def restore_version(self, model: str, number: int) -> None:
+        """Bring a version back from the trash; Refused where its number is taken."""
+
+    def sweep(self, keep: timedelta, elsewhere: Iterable[bytes] = (), *, dry_run: bool = False) -> Swept:
+        """Take what has been in the trash for longer than `keep`, and content that nothing cites, for good.
+
+        Content is cited by runs and versions, in the trash too, and by the documents `elsewhere`. It is first moved to
+        the trash. Nothing is taken where a document cannot be read: Corrupt. Others may write meanwhile.
+        """
+
+    def adding_content(self) -> AbstractContextManager[None]:
+        """Keep sweeps out while content is put that no document cites yet."""
 
     def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Append to a run's metrics; in the kernel's hands when this returns."""
@@ -99,8 +123,8 @@ class Store(Protocol):
     def version(self, model: str, number: int) -> ModelVersion:
         """One version."""
 
-    def add_version(self, version: ModelVersion) -> ModelVersion:
-        """Register under the next free number, handed out once."""
+    def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
+        """Register under the next free number after `above`, handed out once."""
 
     def history(self, model: str) -> History:
         """A model's events, added up."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
@@ -23,7 +24,9 @@ from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files
 
 if TYPE_CHECKING:
+    from ..domain.trash import Removed, Swept
     from .base import DocumentFiles
+    from .trash import Trash
 
 
 class _Sealed:
@@ -74,17 +77,18 @@ class DiskStore:
         try:
             data = self.files.read(layout.STORE)
         except FileNotFoundError:
-            if self.files.names(layout.RUNS) or self.files.names(layout.MODELS):
-                raise BadStore(f"{self.root} holds runs or models but no store.json", "mlcli doctor --fix") from None
-            return False
+            # A git stash or an older branch may take the store's own files away and leave the runs.
+            return bool(self.files.names(layout.RUNS) or self.files.names(layout.MODELS))
         schema.decode(data, "store", ".mlruns/store.json")
         return True
 
     def make(self) -> None:
-        """Make the store where there is none; two that do so at once make one."""
+        """Make what is missing of the store's own files; two that do so at once make one."""
         self.files.make_directory("")
-        self.files.create(layout.GITIGNORE, layout.GITIGNORE_TEXT.encode())
-        self.files.create(layout.STORE, schema.encode(schema.sealed("store", {})))
+        if not self.files.exists(layout.GITIGNORE):
+            self.files.create(layout.GITIGNORE, layout.GITIGNORE_TEXT.encode())
+        if not self.files.exists(layout.STORE):
+            self.files.create(layout.STORE, schema.encode(schema.sealed("store", {})))
 
     # Runs
 
@@ -135,11 +139,38 @@ class DiskStore:
                 raise self._no_run(run_id)
         return after[0]
 
+    # Removed
+
     def remove_run(self, run_id: str) -> None:
         with self.files.lock(f"run-{run_id}"):
             if not self.runs.discard(run_id):
                 raise self._no_run(run_id)
-            self.files.move(layout.run_directory(run_id), f"{layout.TRASH}/{layout.RUNS}/{run_id}")
+            directory = layout.run_directory(run_id)
+            self.files.move(directory, layout.trashed(directory))
+
+    def remove_version(self, model: str, number: int) -> None:
+        try:
+            del self._directory(layout.versions(model))[str(number)]
+        except KeyError:
+            raise self._no_version(model, number) from None
+
+    def removed(self) -> list[Removed]:
+        return self._trash.removed()
+
+    def restore_run(self, run_id: str) -> None:
+        with self.files.lock(f"run-{run_id}"):
+            directory = layout.run_directory(run_id)
+            self.files.move(layout.trashed(directory), directory)  # first, so that the document tells of a whole run
+            self._trash.bring_back(self.runs.directory.name(run_id), f"run {quoted(run_id)}")
+
+    def restore_version(self, model: str, number: int) -> None:
+        self._trash.bring_back(f"{layout.versions(model)}/{number}.json", quoted(f"{model}@{number}"))
+
+    def sweep(self, keep: timedelta, elsewhere: Iterable[bytes] = (), *, dry_run: bool = False) -> Swept:
+        return self._trash.sweep(keep, elsewhere, dry_run=dry_run)
+
+    def adding_content(self) -> AbstractContextManager[None]:
+        return self.files.lock(layout.CONTENT_LOCK, shared=True)
 
     # What is logged
 
@@ -213,19 +244,16 @@ class DiskStore:
         try:
             document = self._directory(layout.versions(model))[str(number)]
         except KeyError:
-            raise NotFound(f"{model} has no version {number}", f"mlcli history {model}") from None
+            raise self._no_version(model, number) from None
         version = schema.version_from(document, number, where)
         if version.model != model:
             raise Corrupt(f"{where} is a version of {quoted(version.model)}", "mlcli doctor")
         return version
 
-    def add_version(self, version: ModelVersion) -> ModelVersion:
-        table, trashed = (
-            self._directory(layout.versions(version.model)),
-            f"{layout.TRASH}/{layout.versions(version.model)}",
-        )
-        used = [*self.version_numbers(version.model), *self._numbers_in(trashed)]
-        number = max(used, default=0) + 1
+    def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
+        table = self._directory(layout.versions(version.model))
+        used = [*self.version_numbers(version.model), *self._numbers_in(layout.trashed(table.directory))]
+        number = max([above, *used]) + 1
         while not table.create(str(number), schema.version_fields(version)):
             number += 1
         return self.version(version.model, number)
@@ -256,7 +284,13 @@ class DiskStore:
     def changing(self, model: str) -> AbstractContextManager[None]:
         return self.files.lock(f"model-{model}")
 
-    # Tables
+    # Parts
+
+    @property
+    def _trash(self) -> Trash:
+        from .trash import Trash
+
+        return Trash(self.files)
 
     @property
     def runs(self) -> NamedTable:
@@ -290,6 +324,9 @@ class DiskStore:
 
     def _no_run(self, run_id: str) -> NotFound:
         return NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
+
+    def _no_version(self, model: str, number: int) -> NotFound:
+        return NotFound(f"{model} has no version {number}", f"mlcli history {model}")
 
     def where_run(self, run_id: str) -> str:
         """A run's document, for a message."""

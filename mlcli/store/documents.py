@@ -18,6 +18,7 @@ from tinydb.table import Table
 
 from ..domain.query import Filter
 from ..errors import Corrupt, MlcliError
+from .layout import trashed
 from .matching import compiled
 from .schema import Document
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 class DocumentDir(MutableMapping[str, Document]):
     """A lazy {id: document} over one directory. `shard` is how many leading digits of the id name a sub-directory."""
 
-    def __init__(self, files: DocumentFiles, directory: str, codec: Codec, *, shard: int = 0, trash: str = "") -> None:
-        self.files, self.directory, self.codec, self.shard, self.trash = files, directory, codec, shard, trash
+    def __init__(self, files: DocumentFiles, directory: str, codec: Codec, *, shard: int = 0) -> None:
+        self.files, self.directory, self.codec, self.shard = files, directory, codec, shard
         self.presented: Callable[[Document], Document] | None = None
         self.problems: list[MlcliError] = []
 
@@ -61,7 +62,7 @@ class DocumentDir(MutableMapping[str, Document]):
         return self.files.create(self.name(key), self.codec.encode(document))
 
     def __delitem__(self, key: str) -> None:
-        if not self.files.move(self.name(key), f"{self.trash or 'trash'}/{self.directory}/{key}.json"):
+        if not self.files.move(self.name(key), trashed(self.name(key))):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:

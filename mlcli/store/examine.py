@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..domain.run import Artifact, Run, RunStatus
 from ..errors import Corrupt, MlcliError
-from . import layout, objects, schema
+from . import layout, objects, schema, trash
 from . import points as history
 from .disk import DiskStore
 
@@ -37,6 +37,7 @@ def problems(store: DiskStore) -> Iterator[Problem]:
     yield from _runs(store)
     yield from _models(store)
     yield from _objects(store)
+    yield from _trash(store)
     yield from _temporaries(store)
 
 
@@ -70,13 +71,21 @@ def _runs(store: DiskStore) -> Iterator[Problem]:
                 yield _foreign(where)
             elif name == run_id:
                 if f"{name}.json" not in names:
-                    yield Problem(
-                        code="run-missing",
-                        where=f"{where}.json",
-                        message="a run's files are here and its document is not",
-                    )
+                    yield _without_document(store, where)
             else:
                 yield from _run(store, run_id, where)
+
+
+def _without_document(store: DiskStore, where: str) -> Problem:
+    in_trash = store.files.exists(layout.trashed(f"{where}.json"))
+    return Problem(
+        code="run-missing",
+        where=f"{where}.json",
+        message="it was removed, and its files were not yet"
+        if in_trash
+        else "a run's files are here, not its document",
+        mendable=in_trash,
+    )
 
 
 def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
@@ -125,7 +134,8 @@ def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Proble
     name = layout.object_path(artifact.digest)
     if not store.files.exists(name):
         message = f"the content of {artifact.path} of run {run.id[:8]} is missing"
-        yield Problem(code="object-missing", where=name, message=message)
+        mendable = store.files.exists(layout.trashed(name))
+        yield Problem(code="object-missing", where=name, message=message, mendable=mendable)
         return
     where = f"{layout.artifacts(run.id)}/{artifact.path}"
     path = store.files.path(where)
@@ -173,10 +183,17 @@ def _objects(store: DiskStore) -> Iterator[Problem]:
                 yield Problem(code="object-altered", where=where, message="it does not match its digest")
 
 
+def _trash(store: DiskStore) -> Iterator[Problem]:
+    for name, kind in trash.documents(store.files):
+        try:
+            schema.decode(store.files.read(name), kind, f".mlruns/{name}")
+        except MlcliError as error:
+            yield Problem(code=error.code, where=name, message=f"{error.message}; it cannot be restored", serious=False)
+
+
 def _temporaries(store: DiskStore) -> Iterator[Problem]:
     for name in sorted(store.files.names(layout.TEMPORARY)):
-        pid = name.partition("-")[0]
-        if not pid.isdecimal() or not os.path.exists(f"/proc/{pid}"):
+        if not trash.is_being_written(name):
             where = f"{layout.TEMPORARY}/{name}"
             yield Problem(
                 code="leftover", where=where, message="a process died while it wrote", mendable=True, serious=False

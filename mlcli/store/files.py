@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -187,10 +188,12 @@ class Files:
             self._sync_directory(os.path.dirname(name))
 
     def move(self, name: str, target: str) -> bool:
-        """Rename a file or directory; False where it is not there."""
+        """Rename a file or directory; False where it is not there. What goes to the trash is stamped with the time."""
         with self.writing(name):
             self._make_directory(os.path.dirname(target))
             try:
+                if target.startswith(f"{layout.TRASH}/"):
+                    os.utime(self.path(name), ns=(time.time_ns(),) * 2, follow_symlinks=False)
                 os.rename(self.path(name), self.path(target))
             except FileNotFoundError:
                 return False
@@ -201,6 +204,17 @@ class Files:
     def forget(self, name: str) -> None:
         """Remove a derived file."""
         _unlink(self.path(name))
+
+    def delete(self, name: str) -> None:
+        """Remove a file, or a directory with all that is in it, for good; nothing where it is not there."""
+        path = self.path(name)
+        with self.writing(name), suppress(FileNotFoundError):
+            if os.path.isdir(path) and not os.path.islink(path):
+                from shutil import rmtree
+
+                rmtree(path)
+            else:
+                os.unlink(path)
 
     def make_directory(self, name: str) -> None:
         """Make a directory and its parents."""
@@ -218,12 +232,12 @@ class Files:
         self._sync(descriptor)
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold the lock of that name; Locked, naming the holder, where it is not had in time."""
+    def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Hold the lock of that name, alone or `shared`; Locked, naming the holder, where it is not had in time."""
         path = layout.lock(name)
         with self.writing(path):
             self._make_directory(layout.LOCKS)
-            held = locks.take(self.path(path), name, self.lock_seconds)
+            held = locks.take(self.path(path), name, self.lock_seconds, shared=shared)
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ TRASH = "trash"
 CACHE = ".cache"
 TEMPORARY = f"{CACHE}/tmp"  # noqa: S108
 LOCKS = f"{CACHE}/locks"
+CONTENT_LOCK = "content"
 
 # Runs are scratch and stay local; the registry is the team's record and goes into git.
 GITIGNORE_TEXT = """\
@@ -52,6 +53,12 @@ def object_path(digest: str) -> str:
     """Content, by its digest ('sha256:<hex>')."""
     name = digest.partition(":")[2]
     return f"{OBJECTS}/{name[:2]}/{name}"
+
+
+def trashed(name: str) -> str:
+    """Where what was called `name` lies after it was removed: runs and content without their shard."""
+    kind, _, rest = name.partition("/")
+    return f"{TRASH}/{kind}/{rest.rpartition('/')[2]}" if kind in {RUNS, OBJECTS} else f"{TRASH}/{name}"
 
 
 def versions(model: str) -> str:

@@ -26,21 +26,25 @@ class Held:
         os.close(self.descriptor)
 
 
-def take(path: str, name: str, seconds: float) -> Held:
-    """Take the lock on the file `path`, which is made and never unlinked; Locked where it is not had in time."""
+def take(path: str, name: str, seconds: float, *, shared: bool = False) -> Held:
+    """Take the lock on the file `path`, which is made and never unlinked; Locked where it is not had in time.
+
+    A `shared` one is had together with others that share it.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             try:
-                flock(descriptor, name, seconds)
+                flock(descriptor, name, seconds, shared=shared)
                 lease = None
             except OSError as error:
                 if error.errno not in _NO_FLOCK:
                     raise
                 lease = _lease(path, name, seconds)
             if _still_there(descriptor, path):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+                if not shared:
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
                 return Held(descriptor, lease)
         except BaseException:
             os.close(descriptor)
@@ -48,14 +52,14 @@ def take(path: str, name: str, seconds: float) -> Held:
         os.close(descriptor)  # .cache was deleted while we waited: the name now belongs to another file
 
 
-def flock(descriptor: int, name: str, seconds: float) -> None:
+def flock(descriptor: int, name: str, seconds: float, *, shared: bool = False) -> None:
     """Take the kernel's lock on an open file; Locked, naming the holder, where it is not had in time."""
     import fcntl
 
     deadline, wait = time.monotonic() + seconds, 0.001
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise Locked(

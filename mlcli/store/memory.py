@@ -5,9 +5,10 @@ Content has to be a file for whoever asks for its path, so that it alone lies in
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
+from ..domain.trash import Removed, Swept
 from ..errors import InvalidName, NotFound
 from . import layout, objects, schema
 from .files import Files
@@ -66,6 +68,7 @@ class MemoryStore:
         self._versions: dict[str, dict[int, schema.Document]] = {}
         self._events: dict[str, dict[str, schema.Document]] = {}
         self._holders: dict[tuple[str, Stage], Holder] = {}
+        self._trash: dict[tuple[str, int], tuple[schema.Document, datetime]] = {}
         self._writing = threading.RLock()
 
     # Runs
@@ -105,11 +108,68 @@ class MemoryStore:
             self._runs[run_id] = schema.changed(document, before, after)
             return after
 
+    # Removed
+
     def remove_run(self, run_id: str) -> None:
-        if self._runs.pop(run_id, None) is None:
+        if run_id not in self._runs:
             raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
-        self._points.pop(run_id, None)
-        self._attached.pop(run_id, None)
+        self._trash[run_id, 0] = (self._runs.pop(run_id), self._now())
+
+    def remove_version(self, model: str, number: int) -> None:
+        if number not in self._versions.get(model, {}):
+            raise self._no_version(model, number)
+        self._trash[model, number] = (self._versions[model].pop(number), self._now())
+
+    def removed(self) -> list[Removed]:
+        found = [
+            Removed(schema.version_from(document, number, name) if number else schema.run_from(document, name), at)
+            for (name, number), (document, at) in self._trash.items()
+        ]
+        return sorted(found, key=lambda each: each.at, reverse=True)
+
+    def restore_run(self, run_id: str) -> None:
+        self._runs[run_id] = self._brought_back(run_id, 0, f"run {quoted(run_id)}")
+
+    def restore_version(self, model: str, number: int) -> None:
+        told = quoted(f"{model}@{number}")
+        self._versions.setdefault(model, {})[number] = self._brought_back(model, number, told)
+
+    def _brought_back(self, name: str, number: int, told: str) -> schema.Document:
+        if (name, number) not in self._trash:
+            raise NotFound(f"{told} is not in the trash", "mlcli restore")
+        return self._trash.pop((name, number))[0]
+
+    def sweep(self, keep: timedelta, elsewhere: Iterable[bytes] = (), *, dry_run: bool = False) -> Swept:
+        due = [key for key, (_, at) in self._trash.items() if self._now() - at >= keep]
+        documents = [*self._runs.values(), *(each for model in self._versions.values() for each in model.values())]
+        documents += [document for key, (document, _) in self._trash.items() if key not in due]
+        cited = "".join(map(repr, documents)) + "".join(data.decode() for data in elsewhere)
+        loose = [name for name in objects.kept(self._files) if name.rpartition("/")[2] not in cited and not keep]
+        swept = Swept(
+            runs=[name for name, number in due if not number],
+            versions=[f"{name}@{number}" for name, number in due if number],
+            objects=len(loose),
+            bytes=sum(os.path.getsize(self._files.path(name)) for name in loose),
+            left=len(self._trash) - len(due),
+        )
+        if not dry_run:
+            for key in due:
+                self._trash.pop(key)
+                self._points.pop(key[0], None)
+                self._attached.pop(key[0], None)
+            for name in loose:
+                self._files.delete(name)
+        return swept
+
+    @contextmanager
+    def adding_content(self) -> Iterator[None]:
+        yield
+
+    def _now(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+    def _no_version(self, model: str, number: int) -> NotFound:
+        return NotFound(f"{model} has no version {number}", f"mlcli history {model}")
 
     # What is logged
 
@@ -117,7 +177,8 @@ class MemoryStore:
         self._points.setdefault(run_id, []).extend(points)
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
-        return [point for point in self._points.get(run_id, []) if metric is None or point.metric == metric]
+        there = self._points.get(run_id, []) if (run_id, 0) not in self._trash else []
+        return [point for point in there if metric is None or point.metric == metric]
 
     def recorder(self, run_id: str) -> _Recorder:
         return _Recorder(self, run_id)
@@ -164,7 +225,7 @@ class MemoryStore:
     # Registry
 
     def models(self) -> list[str]:
-        return sorted(self._versions)
+        return sorted(model for model, versions in self._versions.items() if versions)
 
     def version_numbers(self, model: str) -> list[int]:
         return sorted(self._versions.get(model, {}))
@@ -172,12 +233,13 @@ class MemoryStore:
     def version(self, model: str, number: int) -> ModelVersion:
         document = self._versions.get(model, {}).get(number)
         if document is None:
-            raise NotFound(f"{model} has no version {number}", f"mlcli history {model}")
+            raise self._no_version(model, number)
         return schema.version_from(document, number, f"{model}@{number}")
 
-    def add_version(self, version: ModelVersion) -> ModelVersion:
+    def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
         with self._writing:
-            number = max(self.version_numbers(version.model), default=0) + 1
+            trashed = [number for name, number in self._trash if name == version.model]
+            number = max([above, *trashed, *self.version_numbers(version.model)]) + 1
             document = schema.sealed("version", schema.version_fields(version))
             self._versions.setdefault(version.model, {})[number] = document
             return self.version(version.model, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from ..domain.names import check_artifact_path, quoted
@@ -91,6 +92,13 @@ def verify(files: Files, artifact: Artifact) -> str:
     if digest_of_file(path) != artifact.digest:
         raise Corrupt(f"{quoted(artifact.path)} was altered: .mlruns/{name} does not match its digest", "mlcli doctor")
     return path
+
+
+def kept(files: Files) -> Iterator[str]:
+    """Where each object lies."""
+    for shard in files.names(layout.OBJECTS):
+        for name in files.names(f"{layout.OBJECTS}/{shard}"):
+            yield f"{layout.OBJECTS}/{shard}/{name}"
 
 
 def gathered(source: str, below: str) -> list[tuple[str, str]]:

@@ -86,8 +86,6 @@ def test_help_names_only_what_works(mlcli) -> None:
         "alias",
         "approve",
         "rollback",
-        "gc",
-        "restore",
         "sweep",
         "diff",
     )

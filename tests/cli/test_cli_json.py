@@ -27,6 +27,10 @@ ANSWERS = [
     (("check",), "mlcli.check/1"),
     (("check", "iris@1"), "mlcli.check/1"),
     (("doctor",), "mlcli.doctor/1"),
+    (("rm", "broken"), "mlcli.removed/1"),
+    (("restore",), "mlcli.trash/1"),
+    (("gc",), "mlcli.gc/1"),
+    (("gc", "--dry-run", "--older-than", "0"), "mlcli.gc/1"),
 ]
 
 

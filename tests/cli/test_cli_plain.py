@@ -118,7 +118,7 @@ run bd7fd457 broken  failed  2026-11-21 06:40
         (["check", "--quiet"], ""),
         (["tag", "first", "team=vision", "draft=yes"], "3f2a9c1d first: team=vision draft=yes\n"),
         (["note", "first", "hello"], "3f2a9c1d first: hello\n"),
-        (["rm", "broken"], "bd7fd457 broken moved to .mlruns/trash\n"),
+        (["rm", "broken"], "bd7fd457 broken moved to the trash\n"),
         (["register", "other", "second"], "other@1 <- run 7e55383a model sha256:2ee5ffd1b682\n"),
         (["register", "iris", "second", "--once"], "iris@2 <- run 7e55383a model sha256:2ee5ffd1b682 (registered already)\n"),
         (["promote", "iris@1", "staging"], "iris@1: Archived -> Staging\n"),

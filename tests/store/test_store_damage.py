@@ -216,13 +216,17 @@ def test_making_a_store_twice_makes_one(tmp_path: Path):
     [
         (lambda path: path.write_text("x"), "is a file, not a store"),
         (lambda path: path.symlink_to(path.parent), "is a symbolic link, and mlcli follows no link into a store"),
-        (lambda path: (path / "runs" / "3f").mkdir(parents=True), "holds runs or models but no store.json"),
     ],
 )
 def test_what_is_no_store_is_told_and_left_alone(tmp_path: Path, make, told: str):
     make(tmp_path / ".mlruns")
     with pytest.raises(BadStore, match=told):
         DiskStore(str(tmp_path / ".mlruns")).is_made()
+
+
+def test_runs_without_the_stores_own_file_are_a_store(tmp_path: Path):
+    (tmp_path / ".mlruns" / "runs" / "3f").mkdir(parents=True)
+    assert DiskStore(str(tmp_path / ".mlruns")).is_made()
 
 
 def test_a_store_of_a_newer_mlcli_is_refused(tmp_path: Path):

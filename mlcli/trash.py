@@ -1,0 +1,146 @@
+"""Remove runs and versions, bring them back, and take for good what has been removed for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from .domain.model import ModelVersion
+from .domain.names import quoted, storable
+from .domain.ref import Newest, RunArtifact, VersionRef, Word, parse
+from .domain.run import Run, RunStatus
+from .domain.stage import Action, Event
+from .domain.trash import Removed, Swept
+from .errors import Ambiguous, GitError, InUse, InvalidRef, NotFound
+from .lookup import find_any, versions_of
+from .workspace import Workspace
+
+DAY = timedelta(days=1)
+
+
+def remove(workspace: Workspace, refs: Sequence[str], *, why: str = "") -> list[Run | ModelVersion]:
+    """Move runs and versions to the trash, all or none.
+
+    InUse where a run still runs or a version stands on it that is not removed with it, or where a version stands in
+    Staging or Production.
+    """
+    named = [_named(workspace, ref) for ref in refs]
+    versions = list({each.digest: each for each in named if isinstance(each, ModelVersion)}.values())
+    runs = list({each.id: each for each in named if isinstance(each, Run)}.values())
+    _refuse_versions(workspace, versions)
+    _refuse_runs(workspace, runs, going={version.digest for version in versions})
+    for version in versions:
+        with workspace.store.changing(version.model):
+            _note(workspace, version, Action.REMOVED, why)
+            workspace.store.remove_version(version.model, version.number)
+    for run in runs:
+        workspace.store.remove_run(run.id)
+    return [*versions, *runs]
+
+
+def _named(workspace: Workspace, text: str) -> Run | ModelVersion:
+    ref = parse(text)
+    found = find_any(workspace, text)
+    if isinstance(found, ModelVersion) and isinstance(ref, Word):
+        raise InvalidRef(f"{quoted(text)} is a model: name the versions to remove", f"mlcli rm {found.ref}")
+    if isinstance(ref, RunArtifact):
+        raise InvalidRef(f"{quoted(text)} is a part of a run, and runs are removed whole", f"mlcli rm {ref.run}")
+    if not isinstance(found, Run | ModelVersion):
+        raise NotFound(f"no run matches {quoted(text)}", "mlcli ls")
+    return found
+
+
+def _refuse_versions(workspace: Workspace, versions: Sequence[ModelVersion]) -> None:
+    for version in versions:
+        stage = workspace.store.history(version.model).stage_of(version.digest)
+        if stage.exclusive:
+            raise InUse(f"{version.ref} cannot be removed: it is in {stage}", f"mlcli promote {version.ref} archived")
+
+
+def _refuse_runs(workspace: Workspace, runs: Sequence[Run], *, going: set[str]) -> None:
+    standing = [version for version in versions_of(workspace) if version.digest not in going] if runs else []
+    for run in runs:
+        on_it = [version.ref for version in standing if version.run.id == run.id]
+        if on_it:
+            raise InUse(
+                f"run {run.id[:8]} cannot be removed: {', '.join(on_it)} stands on it", f"mlcli lineage {on_it[0]}"
+            )
+        if run.status is RunStatus.RUNNING:
+            raise InUse(f"run {run.id[:8]} cannot be removed: it is running", "end it first")
+
+
+def removed(workspace: Workspace) -> list[Removed]:
+    """What lies in the trash, the last that was removed first."""
+    workspace.require_store()
+    return workspace.store.removed()
+
+
+def restore(workspace: Workspace, refs: Sequence[str], *, why: str = "") -> list[Run | ModelVersion]:
+    """Bring runs and versions back from the trash. A run is named by id, prefix or name; `@` is what went last."""
+    there = removed(workspace)
+    chosen = [_chosen(there, text) for text in refs]
+    for each in chosen:
+        if isinstance(each, Run):
+            workspace.store.restore_run(each.id)
+            continue
+        with workspace.store.changing(each.model):
+            _note(workspace, each, Action.RESTORED, why)
+            workspace.store.restore_version(each.model, each.number)
+    return chosen
+
+
+def _chosen(there: Sequence[Removed], text: str) -> Run | ModelVersion:
+    ref = parse(text)
+    if isinstance(ref, Newest):
+        found = [each.what for each in there[ref.back : ref.back + 1]]
+    elif isinstance(ref, VersionRef):
+        wanted = (ref.model, ref.number)
+        found = [e.what for e in there if isinstance(e.what, ModelVersion) and (e.what.model, e.what.number) == wanted]
+    else:
+        runs = [each.what for each in there if isinstance(each.what, Run)]
+        found = [run for run in runs if run.id.startswith(text)] or [run for run in runs if run.name == text]
+    if not found:
+        raise NotFound(f"{quoted(text)} is not in the trash", "mlcli restore")
+    if len(found) > 1:
+        ids = ", ".join(run.id[:8] for run in found if isinstance(run, Run))
+        raise Ambiguous(f"{quoted(text)} names {len(found)} removed runs: {ids}", "name one by its id")
+    return found[0]
+
+
+def _note(workspace: Workspace, version: ModelVersion, action: Action, why: str) -> None:
+    """Tell the model's history, once, also where a removal was killed before the version was moved."""
+    history = workspace.store.history(version.model)
+    if history.is_removed(version.digest) is (action is Action.REMOVED):
+        return
+    stage = history.stage_of(version.digest)
+    workspace.store.add_event(
+        Event(
+            model=version.model,
+            version=version.digest,
+            from_stage=stage,
+            to_stage=stage,
+            parents=history.heads,
+            at=workspace.now(),
+            by=workspace.person(),
+            commit=workspace.head(),
+            why=storable(why),
+            action=action,
+            number=version.number,
+        )
+    )
+
+
+def collect(workspace: Workspace, *, older_than: timedelta = DAY, dry_run: bool = False) -> Swept:
+    """Take for good what was removed longer ago than that, and content that nothing cites any more.
+
+    Content is kept that a run, a version here, in the trash, in git's index or on any branch, tag or stash cites.
+    GitError or Corrupt where that cannot be told; then nothing is taken.
+    """
+    workspace.require_store()
+    try:
+        elsewhere = workspace.versions_in_git()
+    except GitError as error:
+        raise GitError(
+            f"what git still holds cannot be told, and nothing was taken: {error.message}", error.hint
+        ) from None
+    return workspace.store.sweep(older_than, elsewhere, dry_run=dry_run)

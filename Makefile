@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test lint docs example bench bench-store clean
+.PHONY: help demo test lint docs example bench bench-store bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    time the commands against python itself"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
+	@echo "make bench-peers  MLflow and others beside mlcli, each installed below .bench/"
 	@echo "make docs     write the command reference of the README anew"
 	@echo "make example  make .mlruns-example anew"
 
@@ -52,6 +53,9 @@ bench: $(VENV)/.dev
 
 bench-store: $(VENV)/.dev
 	@$(BIN)/python benchmarks/store.py $(ARGS)
+
+bench-peers: $(VENV)/.dev
+	@$(BIN)/python benchmarks/against.py $(ARGS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate

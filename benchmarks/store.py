@@ -18,11 +18,12 @@ import signal
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from loggers import Logger, mlcli_itself, project
+from loggers import Logger, Together, mlcli_itself, peer, plain_files, project, unsynced
 from measuring import Row, Spent, at_least, at_most, scratch, spend
 
 QUERY = ['metrics.acc > 0.9 and params.depth = "5"', "--sort", "metrics.acc:desc", "--limit", "20"]
@@ -50,13 +51,14 @@ class Bench:
     mib: int = 1024
     files: int = 10_000
     times: int = 7
+    peers: tuple[str, ...] = ()
 
     def command(self, *arguments: str, at: Path) -> Spent:
         return spend([str(self.mlcli.python.parent / "mlcli"), *arguments], at=at, env=self.mlcli.env)
 
     @property
     def unsynced(self) -> Logger:
-        return replace(self.mlcli, variables={"MLCLI_DURABILITY": "none"})
+        return unsynced(self.mlcli)
 
 
 def median(values: list[float]) -> float:
@@ -175,22 +177,47 @@ def _until(done: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def writers(bench: Bench) -> Iterator[Row]:
-    each = max(bench.writers // 4, 5)
-    rates = {}
-    for logger, processes, count, told in (
-        (bench.mlcli, 1, each, "synced"),
-        (bench.unsynced, 1, each, "unsynced"),
-        (bench.mlcli, 8, each, "synced"),
-        (bench.unsynced, 8, each, "unsynced"),
-        (bench.mlcli, 32, bench.writers, "synced"),
-    ):
-        at = project(bench.directory / "writers")
-        done = logger.together(at, processes, count)
-        shutil.rmtree(at)
-        rates[processes, told] = done.rate
-        name = f"{processes} process{'es' if processes > 1 else ''} x {count} runs, {told}"
-        figure = f"{done.rate:,.0f} runs/s, {done.cpu * 1000:.1f} ms CPU a run"
-        yield Row(name, f"{figure}; {done.there:,} there", "none lost", done.there == processes * (count + 1))
+    alone = [plain_files(bench.mlcli), bench.mlcli, bench.unsynced]
+    others: list[Logger] = []
+    for name in bench.peers:
+        logger, told = peer(name, bench.directory / "home")
+        others += [logger] if logger else []
+        yield Row(f"peer: {name}", told)
+    done: dict[tuple[str, int], list[Together]] = defaultdict(list)
+    for _ in range(3):
+        for processes, loggers in ((1, alone), (8, [*alone, *others])):
+            for logger in loggers:
+                done[logger.name, processes].append(_at_once(bench, logger, processes, max(bench.writers // 4, 5), 5))
+    for (name, processes), rounds in done.items():
+        yield _written(f"{processes} process{'es' if processes > 1 else ''}: {name}", rounds)
+    rate = {name: median([each.rate for each in rounds]) for (name, processes), rounds in done.items() if processes > 1}
+    if peers := {name: rate[name] for name in bench.peers if name in rate}:
+        if "mlflow" in peers:
+            ratio = rate["mlcli"] / peers["mlflow"]
+            yield at_least("  mlcli beside mlflow's default store", f"{ratio:.1f}x", ratio, 5, "x")
+        fastest = max(peers, key=peers.__getitem__)
+        ratio = rate["mlcli unsynced"] / peers[fastest]
+        yield at_least(f"  mlcli unsynced beside {fastest}, the fastest peer", f"{ratio:.2f}x", ratio, 1, "x")
+    many = _at_once(bench, bench.mlcli, 32, bench.writers, 600)
+    yield _written(f"32 processes, {bench.writers} runs each: mlcli", [many])
+
+
+def _at_once(bench: Bench, logger: Logger, processes: int, each: int, seconds: float) -> Together:
+    at = project(bench.directory / "writers")
+    done = logger.together(at, processes, each, seconds)
+    shutil.rmtree(at)
+    return done
+
+
+def _written(name: str, rounds: list[Together]) -> Row:
+    made, there = sum(each.made for each in rounds), sum(each.there for each in rounds)
+    cpu = median([each.cpu for each in rounds]) * 1000
+    figure = f"{median([each.rate for each in rounds]):,.0f} runs/s, {cpu:.1f} ms CPU a run"
+    died = sum(each.died for each in rounds)
+    lost = f"{there:,} of {made:,}" + (f", {died} processes died" if died else "")
+    if not name.endswith(("mlcli", "mlcli unsynced")):
+        return Row(name, f"{figure}; {lost}")
+    return Row(name, f"{figure}; {lost}", "none lost", made == there and not died)
 
 
 # Artifacts
@@ -305,6 +332,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100_000, help="runs that are searched")
     parser.add_argument("--points", type=int, default=10_000_000, help="points whose memory is measured")
     parser.add_argument("--writers", type=int, default=200, metavar="RUNS", help="runs of each of 32 writers")
+    peers = "mlflow; sacred; dvclive"  # the one that is asked for, and the fastest two of `make bench-peers`
+    parser.add_argument("--peers", default=peers, help=f"of the writers; {peers} if not said, '' for none")
     parser.add_argument("--mib", type=int, default=1024, help="size of the one file")
     parser.add_argument("--files", type=int, default=10_000, help="how many small files")
     parser.add_argument("--times", type=int, default=7, help="how often each search is made")
@@ -319,6 +348,7 @@ def main() -> None:
         bench = Bench(
             directory, mlcli_itself(directory / "home"), runs=args.runs // by, points=args.points // by,
             seconds=3.0 / by, writers=args.writers // by, mib=args.mib // by, files=args.files // by, times=args.times,
+            peers=tuple(name for each in args.peers.split(";") if (name := each.strip())),
         )  # fmt: skip
         print(Row("figure", "measured", "asked"))
         for part in args.parts or PARTS:

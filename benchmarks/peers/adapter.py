@@ -7,7 +7,8 @@
     point(key, value, step)  log one value
     metrics(values, step)    log several by one call
     params(values)
-    artifact(path)           keep a file, or a directory
+    artifact(path)           keep a file
+    directory(path)          keep what is in a directory, where artifact() does not
     run(number, path)        a whole small run, for a logger whose runs are processes
     count()                  how many runs are in the store, whole
     LACKS = {"points": why}  what it cannot do, and why
@@ -169,10 +170,16 @@ class Verbs:
         logger.end()
 
     def artifact(self, *paths):
-        """A run that keeps these files or directories; none, and it is the run alone."""
+        """A run that keeps these files; none, and it is the run alone."""
         self.logger.start()
         for path in paths:
             self.logger.artifact(path)
+        self.logger.end()
+        return {}
+
+    def directory(self, path):
+        self.logger.start()
+        getattr(self.logger, "directory", self.logger.artifact)(path)
         self.logger.end()
         return {}
 

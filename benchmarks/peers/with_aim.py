@@ -34,8 +34,11 @@ def params(values):
 
 
 def artifact(path):
-    keep = _state["run"].log_artifacts if os.path.isdir(path) else _state["run"].log_artifact
-    keep(path, block=True)
+    _state["run"].log_artifact(path, block=True)
+
+
+def directory(path):
+    _state["run"].log_artifacts(path, block=True)
 
 
 def count():

@@ -1,11 +1,17 @@
-"""DVCLive without DVC's experiments, of which processes that save at once lose most: a directory a run."""
+"""DVCLive, a directory a run; without DVC's experiments and cache, as processes at once get no lock or lose runs."""
 
 import glob
+import shutil
 import uuid
 
 from dvclive import Live
 
 _state = {}
+
+
+def prepare():
+    start()  # makes .dvc, which two processes cannot do at once
+    shutil.rmtree("dvclive", ignore_errors=True)
 
 
 def start():
@@ -34,7 +40,7 @@ def params(values):
 
 
 def artifact(path):
-    _state["live"].log_artifact(path, copy=True)
+    _state["live"].log_artifact(path, copy=True, cache=False)
 
 
 def count():

@@ -8,6 +8,7 @@ import mlcli
 
 start, end = mlcli.start_run, mlcli.end_run
 point, params, artifact = mlcli.log_metric, mlcli.log_params, mlcli.log_artifact
+directory = mlcli.log_artifacts
 
 
 def metrics(values, step):
@@ -25,13 +26,6 @@ def _store():
     from mlcli.workspace import Workspace
 
     return Workspace.find().store
-
-
-def ask_directory(path):
-    """A run that keeps what is in a directory."""
-    with mlcli.start_run():
-        mlcli.log_artifacts(path)
-    return {}
 
 
 def ask_there():

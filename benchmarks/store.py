@@ -152,7 +152,7 @@ def _killed(bench: Bench) -> Row:
         counter.write_bytes(bytes(8))
         child = bench.mlcli.start("endless", counter, at=at)
         try:
-            _until(lambda counter=counter: int.from_bytes(counter.read_bytes(), sys.byteorder) > 0)
+            _until_counted(counter)
             time.sleep(random.uniform(0.1, 0.5))
         finally:
             child.send_signal(signal.SIGKILL)
@@ -165,9 +165,9 @@ def _killed(bench: Bench) -> Row:
     return Row("kill -9 while logging, 5 times", f"{acknowledged:,} acknowledged, {there:,} there", "none lost", whole)
 
 
-def _until(done: Callable[[], bool], seconds: float = 30) -> None:
-    last = time.monotonic() + seconds
-    while not done():
+def _until_counted(counter: Path) -> None:
+    last = time.monotonic() + 30
+    while not any(counter.read_bytes()):
         if time.monotonic() > last:
             raise SystemExit("bench: nothing was logged")
         time.sleep(0.01)
@@ -272,7 +272,10 @@ def _many_files(bench: Bench) -> Iterator[Row]:
     small.mkdir()
     for number in range(bench.files):
         (small / f"{number:05}").write_bytes(os.urandom(4096))
-    alone, copied, first, second, unsynced = [], [], [], [], []
+    alone, copied = [], []
+    first: list[Spent] = []
+    second: list[Spent] = []
+    unsynced: list[Spent] = []
     for number in range(3):
         at, loose = project(bench.directory / f"files-{number}"), project(bench.directory / f"loose-{number}")
         alone.append(bench.mlcli.spend("artifact", at=at))

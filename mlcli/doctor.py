@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from . import __version__, lineage, tracking
 from .domain.run import RunStatus
-from .domain.stage import Holder, Stage
-from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound
+from .domain.stage import Action, History, Holder, Stage
+from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
 from .store import examine, layout
 from .store.examine import Problem
 from .workspace import Workspace
@@ -86,6 +86,26 @@ def _problems(workspace: Workspace) -> list[Problem]:
             problems.append(
                 Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)
             )
+        problems += _half_moved(workspace, model, history)
+    return problems
+
+
+def _half_moved(workspace: Workspace, model: str, history: History) -> list[Problem]:
+    """Versions that the history says were removed or restored, where that was killed before they were moved."""
+    here = workspace.store.version_numbers(model)
+    last = {event.version: event for event in history.events if event.action is not Action.MOVED}
+    problems = []
+    for event in last.values():
+        ref = f"{model}@{event.number}"
+        if event.action is Action.REMOVED and event.number in here:
+            if _digest_of(workspace, model, event.number) == event.version:
+                problems.append(
+                    Problem(code="half-removed", where=ref, message="it was removed, says the history", mendable=True)
+                )
+        elif event.action is Action.RESTORED and event.number is not None and event.number not in here:
+            problems.append(
+                Problem(code="half-restored", where=ref, message="it was restored, says the history", mendable=True)
+            )
     return problems
 
 
@@ -93,7 +113,7 @@ def _mended(workspace: Workspace, problem: Problem) -> list[str]:
     """What was mended; nothing where that would need what is damaged too. What is left is told again."""
     try:
         return _mend(workspace, problem)
-    except (Corrupt, Missing, NotFound):
+    except (Corrupt, Missing, NotFound, Refused):
         return []
 
 
@@ -115,6 +135,11 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
     if problem.code == "object-missing":
         files.move(layout.trashed(problem.where), problem.where)
         return [f"brought {problem.where} back from the trash"]
+    if problem.code in {"half-removed", "half-restored"}:
+        model, _, number = problem.where.rpartition("@")
+        with store.changing(model):
+            (store.remove_version if problem.code == "half-removed" else store.restore_version)(model, int(number))
+        return [f"{'removed' if problem.code == 'half-removed' else 'restored'} {problem.where}, as the history says"]
     if problem.code == "metrics-differ":
         run = store.run(_run_id(problem.where))
         tracking.recount(workspace, run.id)

@@ -329,6 +329,27 @@ def test_doctor_ends_a_removal_that_was_killed_half_way(story, workspace, record
     assert doctor.examined(workspace).problems == []
 
 
+def test_doctor_ends_the_removal_and_the_return_of_a_version_that_were_killed_half_way(story, workspace):
+    version = workspace.store.version("iris", 1)
+    trash._note(workspace, version, trash.Action.REMOVED, "")
+    assert [(p.code, p.where) for p in doctor.examined(workspace).problems] == [("half-removed", "iris@1")]
+    told = doctor.examined(workspace, fix=True)
+    assert (told.problems, told.mended) == ([], ["removed iris@1, as the history says"])
+    trash._note(workspace, version, trash.Action.RESTORED, "")
+    told = doctor.examined(workspace, fix=True)
+    assert (told.problems, told.mended) == ([], ["restored iris@1, as the history says"])
+    assert workspace.store.version("iris", 1) == version
+
+
+def test_a_removal_that_was_killed_half_way_leaves_nothing_once_it_is_collected(story, workspace, record, top: Path):
+    run = record(name="goes", files={"a": "x"})
+    place = top / "runs" / run.id[:2] / f"{run.id}.json"
+    (top / "trash" / "runs").mkdir(parents=True)
+    place.rename(top / "trash" / "runs" / place.name)
+    trash.collect(workspace, older_than=NOW)
+    assert (doctor.examined(workspace).problems, (place.parent / run.id).exists()) == ([], False)
+
+
 def test_doctor_brings_content_back_that_went_to_the_trash(story, workspace, record, top: Path):
     run = record(name="cites", files={"a": "x"})
     digest = run.artifacts[0].digest.partition(":")[2]

@@ -63,6 +63,7 @@ class Trash:
         """
         due, left = self._due(self._discarded(), keep)
         if not dry_run:
+            due += self._followed(due)
             self._delete(due)
         cited = _Citations(self.files, elsewhere, left_out=due)
         cited.look()
@@ -87,6 +88,16 @@ class Trash:
             left=sum(_is_document(name) for name in left),
             waiting=len(waiting) + (len(loose) if dry_run and keep else 0),
         )
+
+    def _followed(self, due: Iterable[str]) -> list[str]:
+        """The files of runs whose removal got no further than their documents, once they are in the trash, too."""
+        followed = []
+        for run_id in [_id(name) for name in due if _is_run(name)]:
+            directory = layout.run_directory(run_id)
+            if self.files.exists(directory) and not self.files.exists(f"{directory}.json"):
+                self.files.move(directory, layout.trashed(directory))
+                followed.append(layout.trashed(directory))
+        return followed
 
     def _delete(self, names: Iterable[str]) -> None:
         for name in sorted(names, key=_is_document, reverse=True):

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from loggers import PEERS, Logger, mlcli_itself, peer, plain_files, project, unsynced
-from measuring import scratch
+from measuring import MIB, random_file, random_files, scratch
 
-MIB = 2**20
 COLUMNS = {
     "points/s": "one point a call",
     "of floor": "the same as a part of a formatted line and one os.write, by the same interpreter",
@@ -121,15 +120,6 @@ def _shown(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.4f}"
 
 
-def material(directory: Path, sizes: Sizes) -> None:
-    with open(directory / "big", "wb") as file:
-        for _ in range(sizes.mib):
-            file.write(os.urandom(MIB))
-    (directory / "files").mkdir()
-    for number in range(sizes.files):
-        (directory / "files" / f"{number:05}").write_bytes(os.urandom(4096))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="NAMES", help=f"some peers: {'; '.join(each.name for each in PEERS)}")
@@ -150,7 +140,8 @@ def main() -> None:
             logger, told = peer(name, directory / "home")
             print(f"{name} {told}")
             loggers += [logger] if logger else []
-        material(directory, sizes)
+        random_file(directory / "big", sizes.mib)
+        random_files(directory / "files", sizes.files)
         found = rounds(loggers, directory, sizes, 1 if args.quick else args.times)
     print(f"\n{table(found)}\n")
     print(f"a file of {sizes.mib} MiB, {sizes.files:,} files of 4 KiB · Python {sys.version.split()[0]}", end=" · ")

@@ -19,6 +19,7 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".bench"  # environments; git knows nothing of it
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,21 @@ def environment(bin_: Path, home: Path) -> dict[str, str]:
 def git(at: Path, *arguments: str) -> None:
     who = ["-c", "user.name=Ada Lovelace", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", *who, *arguments], cwd=at, check=True, capture_output=True)
+
+
+def random_file(path: Path, mib: int) -> None:
+    """A file that nothing can make smaller, on the disk."""
+    with open(path, "wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(MIB))
+        os.fsync(file.fileno())
+
+
+def random_files(directory: Path, count: int) -> None:
+    """Files of 4 KiB."""
+    directory.mkdir()
+    for number in range(count):
+        (directory / f"{number:05}").write_bytes(os.urandom(4096))
 
 
 @contextmanager

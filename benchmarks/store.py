@@ -20,15 +20,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loggers import Logger, Together, mlcli_itself, peer, plain_files, project, unsynced
-from measuring import Row, Spent, at_least, at_most, scratch, spend
+from measuring import MIB, Row, Spent, at_least, at_most, random_file, random_files, scratch, spend
 
 QUERY = ['metrics.acc > 0.9 and params.depth = "5"', "--sort", "metrics.acc:desc", "--limit", "20"]
 SMALL = 100
-MIB = 2**20
 DIGEST = """
 import hashlib, sys
 sha, part = hashlib.sha256(), bytearray(2**20)
@@ -66,11 +65,11 @@ def median(values: list[float]) -> float:
 
 
 def cpu_of(spent: list[Spent]) -> float:
-    return median([each.cpu for each in spent])
+    return median([each.cpu for each in spent]) if spent else 0.0
 
 
 def wall_of(spent: list[Spent]) -> float:
-    return median([each.wall for each in spent])
+    return median([each.wall for each in spent]) if spent else 0.0
 
 
 # Searching
@@ -191,12 +190,16 @@ def writers(bench: Bench) -> Iterator[Row]:
     for (name, processes), rounds in done.items():
         yield _written(f"{processes} process{'es' if processes > 1 else ''}: {name}", rounds)
     rate = {name: median([each.rate for each in rounds]) for (name, processes), rounds in done.items() if processes > 1}
+
+    def beside(name: str, other: str) -> float:
+        return median([one.rate / two.rate for one, two in zip(done[name, 8], done[other, 8], strict=True)])
+
     if peers := {name: rate[name] for name in bench.peers if name in rate}:
         if "mlflow" in peers:
-            ratio = rate["mlcli"] / peers["mlflow"]
+            ratio = beside("mlcli", "mlflow")
             yield at_least("  mlcli beside mlflow's default store", f"{ratio:.1f}x", ratio, 5, "x")
         fastest = max(peers, key=peers.__getitem__)
-        ratio = rate["mlcli unsynced"] / peers[fastest]
+        ratio = beside("mlcli unsynced", fastest)
         yield at_least(f"  mlcli unsynced beside {fastest}, the fastest peer", f"{ratio:.2f}x", ratio, 1, "x")
     many = _at_once(bench, bench.mlcli, 32, bench.writers, 600)
     yield _written(f"32 processes, {bench.writers} runs each: mlcli", [many])
@@ -228,75 +231,99 @@ def artifacts(bench: Bench) -> Iterator[Row]:
     yield from _many_files(bench)
 
 
+@dataclass
+class Beside:
+    """Imports, each with the copy that was made just before it: how fast memory and disk are, changes by the minute."""
+
+    spent: list[Spent] = field(default_factory=list)
+    copied: list[Spent] = field(default_factory=list)
+
+    def cpu(self, less: list[Spent]) -> tuple[float, float]:
+        """Seconds, less what a run alone takes; and as a multiple of the copy."""
+        own = [each.cpu - cpu_of(less) for each in self.spent]
+        return median(own), median([one / copy.cpu for one, copy in zip(own, self.copied, strict=True)])
+
+    def wall(self, less: list[Spent]) -> tuple[float, float]:
+        own = [each.wall - wall_of(less) for each in self.spent]
+        return median(own), median([one / copy.wall for one, copy in zip(own, self.copied, strict=True)])
+
+    @property
+    def memory(self) -> float:
+        return max(each.memory for each in self.spent) / MIB
+
+
 def _one_file(bench: Bench) -> Iterator[Row]:
     big = bench.directory / "big"
-    with open(big, "wb") as file:
-        for _ in range(bench.mib):
-            file.write(os.urandom(MIB))
-        os.fsync(file.fileno())
-    alone, copied, hashed, first, second, command = [], [], [], [], [], []
-    grew: list[int] = []
-    for number in range(3):
+    random_file(big, bench.mib)
+    alone: list[Spent] = []
+    hashed: list[Spent] = []
+    first, second, command = Beside(), Beside(), Beside()
+    grew = 0
+    for number in range(5):
         at = project(bench.directory / f"file-{number}")
-        alone.append(bench.mlcli.spend("artifact", at=at))
-        hashed.append(_plain(bench, str(bench.mlcli.python), "-c", DIGEST, str(big)))
-        copied.append(_copy(bench, "cp", big))
-        first.append(bench.mlcli.spend("artifact", big, at=at))
-        before = used(at)
-        copied.append(_copy(bench, "cp", big))
-        second.append(bench.mlcli.spend("artifact", big, at=at))
-        grew.append(used(at) - before)
-        bench.command("run", "--", "true", at=at)
-        command.append(bench.command("log", "artifact", str(big), "--run", "@", at=at))
+        run = bench.mlcli.spend("artifact", at=at)
+        digest = _plain(bench, str(bench.mlcli.python), "-c", DIGEST, str(big))
+        before = 0
+        for into in (first, second, command):
+            copy = _copy(bench, "cp", big)
+            if into is command:
+                bench.command("run", "--", "true", at=at)
+                spent = bench.command("log", "artifact", str(big), "--run", "@", at=at)
+            else:
+                spent = bench.mlcli.spend("artifact", big, at=at)
+            grew, before = max(grew, used(at) - before) if before else grew, used(at)
+            if number:  # the first round only warms up
+                into.copied.append(copy)
+                into.spent.append(spent)
+        if number:
+            alone.append(run)
+            hashed.append(digest)
         shutil.rmtree(at)
     big.unlink()
-    size = f"{bench.mib:,} MiB"
-    cp, run = cpu_of(copied), cpu_of(alone)
-    yield Row(f"cp of {size}", f"{cp:.2f} s CPU, {wall_of(copied):.2f} s wall")
+    copies = first.copied + second.copied
+    yield Row(f"cp of {bench.mib:,} MiB", f"{cpu_of(copies):.2f} s CPU, {wall_of(copies):.2f} s wall")
     yield Row("  its SHA-256, by hashlib", f"{cpu_of(hashed):.2f} s CPU, {wall_of(hashed):.2f} s wall")
-    yield Row("  an empty run, taken off below", f"{run:.2f} s CPU, {wall_of(alone):.2f} s wall")
-    for what, spent, limit in (("log_artifact of it", first, 3), ("  the second time", second, 2)):
-        cpu, wall = cpu_of(spent) - run, wall_of(spent) - wall_of(alone)
-        with_digest = f"{cpu / (cp + cpu_of(hashed)):.2f}x cp and SHA-256"
-        yield at_most(f"{what}, CPU", f"{cpu / cp:.2f}x cp ({cpu:.2f} s; {with_digest})", cpu / cp, limit)
-        yield Row("    wall, with fsync", f"{wall / wall_of(copied):.2f}x cp ({wall:.2f} s)")
-    yield at_most("    disk it takes", f"{max(grew) / 1024:,.0f} KiB more", max(grew) / MIB, 1, " MiB")
-    memory = max(each.memory for each in [*first, *second]) / MIB
-    base = max(each.memory for each in alone) / MIB
-    yield at_most("  memory", f"{memory:.0f} MiB ({memory - base:.0f} more than an empty run)", memory, 64, " MiB")
-    yield Row("  mlcli log artifact, second time", f"{cpu_of(command) / cp:.2f}x cp ({cpu_of(command):.2f} s, whole)")
+    yield Row("  an empty run, taken off below", f"{cpu_of(alone):.2f} s CPU, {wall_of(alone):.2f} s wall")
+    for what, each, limit in (("log_artifact of it", first, 3), ("  the second time", second, 2)):
+        seconds, ratio = each.cpu(less=alone)
+        whole = f"{seconds / (cpu_of(each.copied) + cpu_of(hashed)):.2f}x cp and SHA-256"
+        yield at_most(f"{what}, CPU", f"{ratio:.2f}x cp ({seconds:.2f} s; {whole})", ratio, limit)
+        seconds, ratio = each.wall(less=alone)
+        yield Row("    wall, with fsync", f"{ratio:.2f}x cp ({seconds:.2f} s)")
+    yield at_most("    disk it takes", f"{grew / 1024:,.0f} KiB more", grew / MIB, 1, " MiB")
+    yield _memory(max(first.memory, second.memory), alone)
+    seconds, ratio = command.cpu(less=[])
+    yield Row("  mlcli log artifact, the third time, whole", f"{ratio:.2f}x cp ({seconds:.2f} s CPU)")
 
 
 def _many_files(bench: Bench) -> Iterator[Row]:
     small = bench.directory / "files"
-    small.mkdir()
-    for number in range(bench.files):
-        (small / f"{number:05}").write_bytes(os.urandom(4096))
-    alone, copied = [], []
-    first: list[Spent] = []
-    second: list[Spent] = []
-    unsynced: list[Spent] = []
+    random_files(small, bench.files)
+    alone: list[Spent] = []
+    first, second, unsynced = Beside(), Beside(), Beside()
     for number in range(3):
         at, loose = project(bench.directory / f"files-{number}"), project(bench.directory / f"loose-{number}")
         alone.append(bench.mlcli.spend("artifact", at=at))
-        for logger, where, spent in (
+        for logger, where, into in (
             (bench.mlcli, at, first), (bench.mlcli, at, second), (bench.unsynced, loose, unsynced),
         ):  # fmt: skip
-            copied.append(_copy(bench, "cp", "-r", small))
-            spent.append(logger.spend("directory", small, at=where))
+            into.copied.append(_copy(bench, "cp", "-r", small))
+            into.spent.append(logger.spend("directory", small, at=where))
         shutil.rmtree(at)
         shutil.rmtree(loose)
-    name = f"{bench.files:,} files of 4 KiB"
-    yield Row(f"cp -r of {name}", f"{cpu_of(copied):.2f} s CPU, {wall_of(copied):.2f} s wall")
-    asked: tuple[tuple[str, list[Spent], float | None], ...] = (
-        (f"log_artifacts of {name}", first, 2.5), ("  the second time", second, None), ("  unsynced", unsynced, None),
-    )  # fmt: skip
-    for what, spent, limit in asked:
-        for kind, of in (("CPU", cpu_of), ("wall", wall_of)):
-            took = of(spent) - of(alone)
-            told = f"{took / of(copied):.2f}x cp -r ({took:.2f} s)"
-            row = at_most(f"{what}, {kind}", told, took / of(copied), limit) if limit else Row(f"{what}, {kind}", told)
-            yield row
+    name, copies = f"{bench.files:,} files of 4 KiB", first.copied + second.copied
+    yield Row(f"cp -r of {name}", f"{cpu_of(copies):.2f} s CPU, {wall_of(copies):.2f} s wall")
+    for what, each in ((f"log_artifacts of {name}", first), ("  the second time", second), ("  unsynced", unsynced)):
+        for kind, (seconds, ratio) in (("CPU", each.cpu(less=alone)), ("wall", each.wall(less=alone))):
+            told = f"{ratio:.2f}x cp -r ({seconds:.2f} s)"
+            row = Row(f"{what}, {kind}", told)
+            yield at_most(row.what, told, ratio, 2.5) if each is first else row
+    yield _memory(first.memory, alone)
+
+
+def _memory(most: float, alone: list[Spent]) -> Row:
+    more = most - max(each.memory for each in alone) / MIB
+    return at_most("  memory", f"{most:.0f} MiB ({more:.0f} more than an empty run)", most, 64, " MiB")
 
 
 def _copy(bench: Bench, *command: str | Path) -> Spent:

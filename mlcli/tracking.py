@@ -110,6 +110,7 @@ def finish(
 
 def recount(workspace: Workspace, run_id: str) -> None:
     """Add a run's metrics up again from its history."""
+    workspace.store.settle_points(run_id)
     metrics, points = workspace.store.summary(run_id)
     workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics, points=points))
 

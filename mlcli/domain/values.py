@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 MAX_STEP = 2**63 - 1
+MAX_TIMESTAMP = 62_135_596_800_000  # as far from 1970 as the year 1, and before the year 9999
 MAX_PARAMS = 10_000
 MAX_VALUE = 500_000
 MAX_NOTE = 100_000
@@ -56,6 +57,17 @@ def checked_step(step: Any) -> int:
     number = step.item() if hasattr(step, "item") else step
     if isinstance(number, bool) or not isinstance(number, int) or not -MAX_STEP - 1 <= number <= MAX_STEP:
         raise InvalidValue(f"a step must be a whole number of 64 bits, not {quoted(step)}")
+    return number
+
+
+def checked_timestamp(milliseconds: Any) -> int:
+    """A time in milliseconds since 1970, that a calendar knows; InvalidValue otherwise."""
+    try:
+        number = int(milliseconds)
+    except (TypeError, ValueError, OverflowError):
+        number = MAX_TIMESTAMP + 1
+    if abs(number) > MAX_TIMESTAMP:
+        raise InvalidValue(f"a timestamp must be milliseconds since 1970, not {quoted(milliseconds)}")
     return number
 
 

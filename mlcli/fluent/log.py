@@ -10,9 +10,11 @@ from typing import Any
 from .. import tracking
 from ..domain.names import check_key, quoted
 from ..domain.run import Artifact
-from ..domain.values import MAX_STEP, checked_step, metric_value
+from ..domain.values import MAX_STEP, checked_step, checked_timestamp, metric_value
 from ..errors import InvalidValue
 from .active import _state, current, is_live
+
+_FLOATS = {float}
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -62,16 +64,18 @@ def log_metrics(
         tracking.log_metrics(active.workspace, active.run_id, metrics, step=step, at=_moment(timestamp), live=False)
         return
     recorder = active.recorder
-    values = {}
-    for key, value in metrics.items():
-        values[key] = value if type(value) is float else metric_value(key, value)
-        if key not in recorder.heads:
+    if not metrics.keys() <= recorder.heads.keys():
+        for key in metrics.keys() - recorder.heads.keys():
             recorder.know(check_key(key, "metric"))
-    recorder.add_many(values, checked_step(step), None if timestamp is None else timestamp * 1_000_000)
+    if not _FLOATS.issuperset(map(type, metrics.values())):
+        metrics = {key: metric_value(key, value) for key, value in metrics.items()}
+    if type(step) is not int or not -MAX_STEP <= step <= MAX_STEP:
+        step = checked_step(step)
+    recorder.add_many(metrics, step, None if timestamp is None else checked_timestamp(timestamp) * 1_000_000)
 
 
 def _moment(timestamp: int | None) -> datetime | None:
-    return None if timestamp is None else datetime.fromtimestamp(timestamp / 1000, timezone.utc)
+    return None if timestamp is None else datetime.fromtimestamp(checked_timestamp(timestamp) / 1000, timezone.utc)
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:

@@ -178,23 +178,23 @@ class DiskStore:
         self.files.append(layout.metrics(run_id), history.lines(points))
 
     def points(self, run_id: str, metric: str | None = None) -> list[MetricPoint]:
-        document = self.runs.named(run_id) if self.files.exists(layout.metrics(run_id)) else None
+        document = self.runs.named(run_id) if self.files.exists(layout.run_directory(run_id)) else None
         kept = schema.run_from(document, self.where_run(run_id)).points if document else None
-        chunks = history.stream(self.files, layout.metrics(run_id), kept)
+        chunks = history.stream(self.files, run_id, kept)
         return [point for chunk in chunks for point in chunk if metric is None or point.metric == metric]
 
     def recorder(self, run_id: str) -> history.Recorder:
-        return history.Recorder(self.files.appender(layout.metrics(run_id)))
+        return history.Recorder(self.files, run_id)
 
     def summary(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
         kept = history.checksum(self.files, layout.metrics(run_id))
         metrics: dict[str, Metric] = {}
-        for chunk in history.stream(self.files, layout.metrics(run_id)):
+        for chunk in history.stream(self.files, run_id):
             metrics = summarised(metrics, chunk)
         return metrics, kept
 
     def settle_points(self, run_id: str) -> None:
-        self.files.settle(layout.metrics(run_id))
+        history.settle(self.files, run_id)
 
     def output_descriptor(self, run_id: str) -> int:
         return self.files.log_descriptor(layout.output(run_id))

@@ -111,19 +111,30 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
 
 def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
     where = layout.metrics(run.id)
-    try:
-        points, damaged = history.read(store.files.read(where))
-    except FileNotFoundError:
-        points, damaged = [], []
+    live = history.live_files(store.files, run.id)
+    counted, damaged = history.examined(store.files, where)
     if damaged:
         lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
+        message = f"lines that cannot be trusted: {lines}; they are passed over"
+        yield Problem(code="metrics-damaged", where=where, message=message)
+    for name in live:
+        records = history.damaged_records(store.files, name)
+        if records:
+            message = f"{records} records that cannot be trusted; they are passed over"
+            yield Problem(code="metrics-damaged", where=name, message=message)
+    for name in history.merged_files(store.files, run.id):
         yield Problem(
-            code="metrics-damaged", where=where, message=f"lines that cannot be trusted: {lines}; they are passed over"
+            code="leftover", where=name, message="what it holds is in metrics.jsonl", mendable=True, serious=False
         )
-    counted = sum(metric.count for metric in run.metrics.values())
-    if run.ended_at is not None and counted != len(points) and not damaged:
-        message = f"the run counts {counted} points and {len(points)} are here"
-        yield Problem(code="metrics-differ", where=where, message=message, mendable=len(points) > counted)
+    if run.ended_at is None:
+        return
+    told = sum(metric.count for metric in run.metrics.values())
+    if live:
+        message = "the run has ended, and what a process logged was not yet added to metrics.jsonl"
+        yield Problem(code="metrics-differ", where=where, message=message, mendable=True)
+    elif counted != told and not damaged:
+        message = f"the run counts {told} points and {counted} are here"
+        yield Problem(code="metrics-differ", where=where, message=message, mendable=counted > told)
     elif run.points is not None and run.points != history.checksum(store.files, where) and not damaged:
         yield Problem(
             code="metrics-differ", where=where, message="it is not the file that the run ended with", mendable=True

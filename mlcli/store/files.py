@@ -12,14 +12,16 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from ..errors import BadStore, Corrupt, WriteFailed
 from . import layout, locks
 from .faults import hint, reason
 
 MAX_DOCUMENT = 64 * 2**20
+_NO_ALLOCATION = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
 
@@ -44,10 +46,7 @@ class Files:
             found = os.fstat(descriptor)
             if found.st_size > MAX_DOCUMENT:
                 raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
-            data = os.read(descriptor, found.st_size + 1)
-            while len(data) < found.st_size and (more := os.read(descriptor, found.st_size - len(data) + 1)):
-                data += more
-            return data
+            return read_all(descriptor, found.st_size)
         finally:
             os.close(descriptor)
 
@@ -88,22 +87,30 @@ class Files:
             self._make_directory(os.path.dirname(name))
             temporary = self._temporary(data)
             try:
-                os.replace(temporary, self.path(name))
+                self.install(temporary, name)
             except BaseException:
                 _unlink(temporary)
                 raise
-            self._sync_directory(os.path.dirname(name))
 
     def appender(self, name: str) -> Appender:
         """Open a file to append whole lines to; a tail torn by a crash is ended first."""
         with self.writing(name):
-            descriptor = self._append_descriptor(name)
+            while True:
+                descriptor = self._append_descriptor(name)
+                try:
+                    # Shared as long as it is appended to, so that nobody puts another file in its place meanwhile.
+                    locks.share(descriptor, name, self.lock_seconds)
+                    if locks.is_named(descriptor, self.path(name)):
+                        break
+                    os.close(descriptor)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
             try:
-                locks.flock(descriptor, name, self.lock_seconds)
                 size = os.fstat(descriptor).st_size
+                # What another writer is in the middle of looks torn, too; a line end too many harms nobody.
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     os.write(descriptor, b"\n")
-                locks.unlock(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -114,18 +121,19 @@ class Files:
         appender = self.appender(name)
         try:
             appender.add(lines)
+            appender.settle()
         finally:
             appender.close()
 
-    def checksum(self, name: str) -> tuple[int, int]:
-        """A file's size and the CRC-32 of its content; (0, 0) where there is no such file."""
+    def checksum(self, name: str, most: int | None = None) -> tuple[int, int]:
+        """A file's size and the CRC-32 of its content, or of no more than its beginning; (0, 0) where there is none."""
         size = crc = 0
         try:
             descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return 0, 0
         try:
-            while part := os.read(descriptor, 2**20):
+            while part := os.read(descriptor, 2**20 if most is None else min(2**20, most - size)):
                 size, crc = size + len(part), zlib.crc32(part, crc)
         finally:
             os.close(descriptor)
@@ -149,8 +157,20 @@ class Files:
         finally:
             os.close(descriptor)
 
+    def blocks(self, name: str, size: int) -> Iterator[bytes]:
+        """A file's content, `size` bytes at a time; nothing where there is no such file."""
+        try:
+            descriptor = self._opened(name)
+        except FileNotFoundError:
+            return
+        try:
+            while block := read_all(descriptor, size):
+                yield block
+        finally:
+            os.close(descriptor)
+
     def settle(self, name: str) -> None:
-        """Make what was appended to `name` durable; nothing where there is no such file."""
+        """Make what was appended to `name`, and its name, durable; nothing where there is no such file."""
         if not self.sync or not self.exists(name):
             return
         with self.writing(name):
@@ -159,6 +179,54 @@ class Files:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            self._sync_directory(os.path.dirname(name))
+
+    def mapped(self, name: str) -> Mapped:
+        """A new file that is written through memory, and locked as long as it is."""
+        with self.writing(name):
+            self._make_directory(os.path.dirname(name))
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(self.path(name), flags, 0o666)
+            try:
+                locks.share(descriptor, name, self.lock_seconds)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            return Mapped(self, name, descriptor)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Keep others from writing to a file, which is made if need be; whether nobody was writing to it."""
+        with self.writing(name):
+            descriptor = self._append_descriptor(name)
+        try:
+            yield locks.is_free(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def gather(self, parts: Iterable[bytes]) -> tuple[str, int, int]:
+        """Write parts to a new temporary file, durable; its path, size and the CRC-32 of all of it."""
+        with self.writing(layout.TEMPORARY):
+            self._make_directory(layout.TEMPORARY)
+            path, descriptor = self._new_temporary()
+            size = crc = 0
+            try:
+                for part in parts:
+                    write_all(descriptor, part)
+                    size, crc = size + len(part), zlib.crc32(part, crc)
+                self._sync(descriptor)
+            except BaseException:
+                _unlink(path)
+                raise
+            finally:
+                os.close(descriptor)
+            return path, size, crc
+
+    def install(self, temporary: str, name: str) -> None:
+        """Give a finished temporary file of this store its name, in place of what was there."""
+        with self.writing(name):
+            os.replace(temporary, self.path(name))
+            self._sync_directory(os.path.dirname(name))
 
     def log_descriptor(self, name: str) -> int:
         """A descriptor to append to and read from, for a command's output; the caller closes it."""
@@ -253,8 +321,7 @@ class Files:
 
     def _temporary(self, data: bytes) -> str:
         self._make_directory(layout.TEMPORARY)
-        path = f"{self.root}/{layout.TEMPORARY}/{os.getpid()}-{os.urandom(16).hex()}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        path, descriptor = self._new_temporary()
         try:
             write_all(descriptor, data)
             self._sync(descriptor)
@@ -264,6 +331,10 @@ class Files:
         finally:
             os.close(descriptor)
         return path
+
+    def _new_temporary(self) -> tuple[str, int]:
+        path = f"{self.root}/{layout.TEMPORARY}/{os.getpid()}-{os.urandom(16).hex()}"
+        return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
 
     def _publish(self, temporary: str, name: str) -> bool:
         directory = os.path.dirname(name)
@@ -365,26 +436,70 @@ class Appender:
                 os.fsync(self.descriptor)
 
     def close(self) -> None:
-        """Make what was added durable, and let go of the file."""
-        try:
-            self.settle()
-        finally:
-            os.close(self.descriptor)
+        """Let go of the file; what was added is not durable yet."""
+        os.close(self.descriptor)
 
     def _undone(self, written: int) -> WriteFailed:
-        # Other writers append without a lock: what is half-written is taken back only if it still ends the file.
+        # Others may append at the same time: what is half-written is taken back only where nobody else can.
         with self.files.writing(self.name):
-            locks.flock(self.descriptor, self.name, self.files.lock_seconds)
             end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-            if os.fstat(self.descriptor).st_size == end:
+            if locks.is_free(self.descriptor) and os.fstat(self.descriptor).st_size == end:
                 os.ftruncate(self.descriptor, end - written)
             else:
                 os.write(self.descriptor, b"\n")
-            locks.unlock(self.descriptor)
+            locks.share(self.descriptor, self.name, self.files.lock_seconds)
         return self._failed(OSError(errno.ENOSPC, "short write"))
 
     def _failed(self, error: OSError) -> WriteFailed:
         return WriteFailed(f"cannot write .mlruns/{self.name}: {reason(error)}", hint(error))
+
+
+class Mapped:
+    """A file that grows by segments of zeros, the last of which lies in memory."""
+
+    SEGMENT = 2**18
+
+    def __init__(self, files: Files, name: str, descriptor: int) -> None:
+        self.files, self.name, self.descriptor = files, name, descriptor
+        self.size = 0
+
+    def grow(self) -> Any:
+        """Another segment, as an mmap; WriteFailed where the disk has no room for it, and never later."""
+        from mmap import mmap
+
+        with self.files.writing(self.name):
+            self._allocate()
+            self.size += self.SEGMENT
+            return mmap(self.descriptor, self.SEGMENT, offset=self.size - self.SEGMENT)
+
+    def _allocate(self) -> None:
+        # A mapped page that the disk has no room for would end the training by a signal, not by an error.
+        try:
+            os.posix_fallocate(self.descriptor, self.size, self.SEGMENT)
+        except AttributeError:  # macOS
+            os.pwrite(self.descriptor, bytes(self.SEGMENT), self.size)
+        except OSError as error:
+            if error.errno not in _NO_ALLOCATION:
+                raise
+            os.pwrite(self.descriptor, bytes(self.SEGMENT), self.size)
+
+    def settle(self) -> None:
+        """Make what was written durable, whatever its segment."""
+        if self.files.sync:
+            with self.files.writing(self.name):
+                os.fsync(self.descriptor)
+
+    def close(self) -> None:
+        """Let go of the file; what was written is not durable yet."""
+        os.close(self.descriptor)
+
+
+def read_all(descriptor: int, size: int) -> bytes:
+    """The next `size` bytes, fewer only at the file's end."""
+    data = os.read(descriptor, size)
+    while 0 < len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 def write_all(descriptor: int, data: bytes) -> None:

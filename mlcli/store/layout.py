@@ -39,6 +39,16 @@ def metrics(run_id: str) -> str:
     return f"{run_directory(run_id)}/metrics.jsonl"
 
 
+def live_metrics(run_id: str, mark: str) -> str:
+    """The step metrics that one process logs while the run runs."""
+    return f"{run_directory(run_id)}/metrics-{mark}.live"
+
+
+def is_live_metrics(name: str) -> bool:
+    """Whether a file of a run, by its name in the run's directory, holds metrics that a process logged."""
+    return name.startswith("metrics-") and name.endswith(".live")
+
+
 def output(run_id: str) -> str:
     """What the run's command printed."""
     return f"{run_directory(run_id)}/output.log"

@@ -41,7 +41,7 @@ def take(path: str, name: str, seconds: float, *, shared: bool = False) -> Held:
                 if error.errno not in _NO_FLOCK:
                     raise
                 lease = _lease(path, name, seconds)
-            if _still_there(descriptor, path):
+            if is_named(descriptor, path):
                 if not shared:
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
@@ -72,11 +72,13 @@ def flock(descriptor: int, name: str, seconds: float, *, shared: bool = False) -
             return
 
 
-def unlock(descriptor: int) -> None:
-    """Give the kernel's lock on an open file back."""
-    import fcntl
-
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+def share(descriptor: int, name: str, seconds: float) -> None:
+    """Take the kernel's lock on an open file together with others, where the kernel has locks for it."""
+    try:
+        flock(descriptor, name, seconds, shared=True)
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise
 
 
 def _lease(path: str, name: str, seconds: float) -> Any:
@@ -91,7 +93,22 @@ def _lease(path: str, name: str, seconds: float) -> Any:
     return lease
 
 
-def _still_there(descriptor: int, path: str) -> bool:
+def is_free(descriptor: int) -> bool:
+    """Whether nobody else holds the kernel's lock on an open file; it is taken, and held until the file is closed."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise
+    return True
+
+
+def is_named(descriptor: int, path: str) -> bool:
+    """Whether an open file is the one that is called so now."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:

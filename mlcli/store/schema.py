@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..domain.model import ModelVersion
+from ..domain.names import quoted
 from ..domain.numbers import finite
 from ..domain.run import Metric, Run
 from ..domain.stage import Event, Holder
-from ..errors import Corrupt, NewerFormat
+from ..errors import Corrupt, InvalidValue, NewerFormat
 from . import digest
+from .files import MAX_DOCUMENT
 
 FORMAT = 1
+MAX_DEPTH = 64
 Document = dict[str, Any]
 T = TypeVar("T")
 
@@ -31,14 +34,24 @@ _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def encode(document: Document) -> bytes:
-    """The document as it lies on disk: two-space indent, UTF-8, a final newline."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    """The document as it lies on disk: two-space indent, UTF-8, a final newline; InvalidValue where it is too large."""
+    data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    if len(data) > MAX_DOCUMENT:
+        raise InvalidValue(
+            f"a document has at most {MAX_DOCUMENT} bytes, and this one would have {len(data)}",
+            "keep what is large as an artifact",
+        )
+    return data
 
 
 def digest_of(document: Document) -> str:
     """The document's digest, over its canonical form without `digest`."""
+    return digest.digest_of(_canonical(document))
+
+
+def _canonical(document: Document) -> bytes:
     body = {key: value for key, value in document.items() if key != "digest"}
-    return digest.digest_of(msgspec.json.encode(body, order="sorted"))
+    return msgspec.json.encode(body, order="sorted")
 
 
 def sealed(kind: str, fields: Document) -> Document:
@@ -52,8 +65,31 @@ def decode(data: bytes, kind: str, where: str) -> Document:
     """The document in `data`, upgraded to this format; Corrupt or NewerFormat where it cannot be trusted."""
     try:
         document: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Corrupt(_why_unreadable(data, where, error), "mlcli doctor") from None
+        canonical = _canonical(document) if isinstance(document, dict) else b""
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(data, where, error) from None
+    found = document.get("format") if canonical else None
+    if (
+        found != FORMAT
+        or document.get("kind") != kind
+        or document.get("digest") != digest.digest_of(canonical)
+        # Each is sure where it says no, and a hundredth of the cost of looking.
+        or data.count(b'"') != canonical.count(b'"') + _DIGEST_QUOTES
+        or (b"\\" in data and data.count(b"\\u") != canonical.count(b"\\u"))
+        or canonical.count(b"{") + canonical.count(b"[") > MAX_DEPTH
+    ):
+        _examine(data, document, kind, where)
+        for step in range(document["format"], FORMAT):
+            document = UPGRADES[kind][step](document)
+    trusted: Document = document
+    return trusted
+
+
+_DIGEST_QUOTES = b'"digest":"sha256:",'.count(b'"')
+
+
+def _examine(data: bytes, document: Any, kind: str, where: str) -> None:
+    """Raise what is wrong with a document that is not plainly one of mlcli; an editor may have spelled it anew."""
     if not isinstance(document, dict):
         raise Corrupt(f"{where} holds no JSON object", "mlcli doctor")
     found = document.get("format")
@@ -61,40 +97,54 @@ def decode(data: bytes, kind: str, where: str) -> Document:
         raise NewerFormat(
             f"{where} has format {found}; this mlcli knows formats up to {FORMAT}", "pip install -U mlcli"
         )
-    if document.get("kind") != kind or not isinstance(found, int) or found < 1:
+    if _depth(document) > MAX_DEPTH:
+        raise _unreadable(data, where, RecursionError())
+    repeated = _repeated_key(data)
+    if repeated is not None:
+        raise Corrupt(f"{where} says {quoted(repeated)} twice", "mlcli doctor")
+    if document.get("kind") != kind or type(found) is not int or found < 1:
         raise Corrupt(f"{where} is not a {kind} document of mlcli", "mlcli doctor")
     if document.get("digest") != digest_of(document):
         raise Corrupt(f"{where} was edited or damaged: its digest does not match its content", "mlcli doctor")
-    if kind != "run" and _repeats_a_key(data, document):
-        raise Corrupt(f"{where} says one of its keys twice", "mlcli doctor")
-    for step in range(found, FORMAT):
-        document = UPGRADES[kind][step](document)
-    upgraded: Document = document
-    return upgraded
 
 
-def _repeats_a_key(data: bytes, document: Document) -> bool:
-    """Whether a reader could see another value than we do, as in a document that people merge and review."""
-    if len(msgspec.json.format(data, indent=-1)) == len(msgspec.json.encode(document)):
-        return False
-    import json  # an editor may have spelled a number or a letter in another way: count the keys
+def _depth(value: Any) -> int:
+    """How deep lists and maps lie in each other."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    return depth
 
-    repeated = []
+
+def _repeated_key(data: bytes) -> str | None:
+    """A key that one object says twice, so that another reader could see another value."""
+    import json
+
+    repeated: list[str] = []
 
     def pairs(found: list[tuple[str, Any]]) -> None:
-        repeated.append(len(found) != len({key for key, _ in found}))
+        if len(found) != len({key for key, _ in found}):
+            keys = [key for key, _ in found]
+            repeated.extend(key for key in keys if keys.count(key) > 1)
 
     json.loads(data, object_pairs_hook=pairs)
-    return any(repeated)
+    return repeated[0] if repeated else None
 
 
-def _why_unreadable(data: bytes, where: str, error: Exception) -> str:
-    if not data.strip(b"\0 \r\n\t"):
-        return f"{where} is empty" if not data.strip() else f"{where} holds only zero bytes"
+def _unreadable(data: bytes, where: str, error: Exception) -> Corrupt:
     if b"\n<<<<<<< " in data or data.startswith(b"<<<<<<< "):
-        return f"{where} holds an unresolved merge"
-    told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return f"{where} is not readable as JSON: {told}"
+        return Corrupt(
+            f"{where} holds an unresolved merge", f"git checkout --theirs {where} (or --ours), then mlcli doctor --fix"
+        )
+    if not data.strip(b"\0 \r\n\t"):
+        told = "holds only zero bytes" if data.strip() else "is empty"
+    elif isinstance(error, RecursionError):
+        told = "is not readable as JSON: it is nested too deeply"
+    else:
+        told = f"is not readable as JSON: {error}"
+    return Corrupt(f"{where} {told}", "mlcli doctor")
 
 
 def convert(document: Document, type_: type[T], where: str) -> T:

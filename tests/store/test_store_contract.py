@@ -281,6 +281,19 @@ def test_a_recorder_appends_point_after_point(store, three):
     ]
 
 
+def test_a_recorder_appends_as_many_points_as_it_is_given(store, three):
+    recorder = store.recorder(three[0].id)
+    recorder.know("loss")
+    for step in range(500):
+        recorder.add("loss", step / 2, step)
+    recorder.close()
+    before = store.points(three[0].id)
+    store.settle_points(three[0].id)
+    assert [(found.value, found.step) for found in before] == [(step / 2, step) for step in range(500)]
+    assert store.points(three[0].id) == before
+    assert store.summary(three[0].id)[0]["loss"].count == 500
+
+
 def test_a_recorder_and_whoever_else_logs_do_not_get_in_each_others_way(store, three):
     recorder = store.recorder(three[0].id)
     recorder.know("loss")

@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test lint docs example bench bench-store bench-peers clean
+.PHONY: help demo test faults lint docs example bench bench-store bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train, compare, register, promote and trace a model, in a temporary repository"
 	@echo "make test     run the tests; ARGS='-k check' for some of them"
+	@echo "make faults   every file call goes wrong in every way, minutes; the tests try a sample; ARGS='-k kill' for some"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    time the commands against python itself"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
@@ -42,6 +43,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	@$(COMPILE)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+faults: $(VENV)/.dev
+	@$(COMPILE)
+	FAULTS=full $(BIN)/python -m pytest -n 2 -q tests/faults $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,0 +1,25 @@
+"""The process is killed at any file call: what was acknowledged stays, and nothing is half there."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.workloads import WORKLOADS
+
+CHANGING = [name for name in WORKLOADS if name != "reading"]
+EACH = 0 if FULL else 50
+
+
+@pytest.mark.parametrize("workload", CHANGING)
+def test_killed_before_any_call(ask: Ask, workload: str):
+    report = ask("swept", "1 killed before each call", workload=workload, fault="kill", limit=EACH)
+    assert (report.failed, report.fired) == ([], report.points)
+    assert report.points > 20
+
+
+@pytest.mark.skipif(not FULL, reason="make faults")
+@pytest.mark.parametrize("workload", CHANGING)
+def test_killed_after_any_call(ask: Ask, workload: str):
+    report = ask("swept", "2 killed after each call", workload=workload, fault="after")
+    assert (report.failed, report.fired) == ([], report.points)
+    assert report.points > 20

@@ -1,0 +1,16 @@
+"""The harness sees the bugs that it is there to see: each is sown into a copy of mlcli, and it goes red."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Ask  # type: ignore[attr-defined]
+from harness.mutants import MUTANTS, sown
+
+
+@pytest.mark.parametrize("name", list(MUTANTS))
+def test_a_sown_bug_is_seen(ask: Ask, tmp_path: Path, name: str):
+    mutant = MUTANTS[name]
+    report = ask(mutant.verb, "32 sown bugs: points", package=sown(mutant, tmp_path), **mutant.question)
+    assert report.failed != []

@@ -70,7 +70,8 @@ def decode(data: bytes, kind: str, where: str) -> Document:
         raise _unreadable(data, where, error) from None
     found = document.get("format") if canonical else None
     if (
-        found != FORMAT
+        type(found) is not int
+        or found != FORMAT
         or document.get("kind") != kind
         or document.get("digest") != digest.digest_of(canonical)
         # Each is sure where it says no, and a hundredth of the cost of looking.
@@ -125,9 +126,11 @@ def _repeated_key(data: bytes) -> str | None:
     repeated: list[str] = []
 
     def pairs(found: list[tuple[str, Any]]) -> None:
-        if len(found) != len({key for key, _ in found}):
-            keys = [key for key, _ in found]
-            repeated.extend(key for key in keys if keys.count(key) > 1)
+        if len(found) != len(dict(found)):
+            seen: set[str] = set()
+            for key, _ in found:
+                repeated.extend({key} & seen)
+                seen.add(key)
 
     json.loads(data, object_pairs_hook=pairs)
     return repeated[0] if repeated else None

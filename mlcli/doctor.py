@@ -11,7 +11,7 @@ from . import __version__, lineage, tracking
 from .domain.run import RunStatus
 from .domain.stage import Action, History, Holder, Stage
 from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
-from .store import examine, layout
+from .store import examine, layout, points
 from .store.examine import Problem
 from .workspace import Workspace
 
@@ -140,6 +140,8 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
         with store.changing(model):
             (store.remove_version if problem.code == "half-removed" else store.restore_version)(model, int(number))
         return [f"{'removed' if problem.code == 'half-removed' else 'restored'} {problem.where}, as the history says"]
+    if problem.code == "metrics-damaged":
+        return _without_torn_lines(workspace, problem.where)
     if problem.code == "metrics-differ":
         run = store.run(_run_id(problem.where))
         tracking.recount(workspace, run.id)
@@ -158,6 +160,20 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
         model, _, stage = problem.where.rpartition("@")
         return _restate(workspace, model, Stage(stage))
     return []
+
+
+def _without_torn_lines(workspace: Workspace, where: str) -> list[str]:
+    """Leave lines that a killed process tore out of an ended run's history; they stay in the trash as they were."""
+    store, files, run_id = workspace.store, workspace.store.files, where.split("/")[2]
+    if store.run(run_id).ended_at is None:
+        return []
+    with files.alone(where) as free:
+        if not free:
+            return []
+        files.link(where, f"{layout.TRASH}/{run_id}-{where.rpartition('/')[2]}")
+        files.replace(where, points.lines(store.points(run_id)))
+    tracking.recount(workspace, run_id)
+    return [f"left the torn lines of run {run_id[:8]} out of its metrics"]
 
 
 def _run_id(where: str) -> str:

@@ -271,6 +271,32 @@ def test_points_that_came_after_a_run_was_counted_are_counted(top, workspace, st
     assert (told.mended, told.problems) == ([f"counted the metrics of run {story['first'].id[:8]} again"], [])
 
 
+def torn(workspace, run) -> Path:
+    """The run's metrics, with half of a line at their end."""
+    lines = Path(workspace.store.files.path(f"runs/{run.id[:2]}/{run.id}/metrics.jsonl"))
+    with lines.open("ab") as file:
+        file.write(lines.read_bytes().splitlines()[0][:-20])
+    return lines
+
+
+def test_a_line_that_a_killed_process_tore_is_left_out_and_kept_in_the_trash(top, workspace, record):
+    run = record(status="running", metrics={"loss": [0.5, 0.4]})
+    half = torn(workspace, run).read_bytes()
+    assert codes(doctor.examined(workspace, fix=True)) == ["metrics-damaged"]  # it may still be written to
+    tracking.finish(workspace, run.id, RunStatus.FINISHED)
+    told = doctor.examined(workspace, fix=True)
+    assert (told.problems, told.mended) == ([], [f"left the torn lines of run {run.id[:8]} out of its metrics"])
+    assert [point.value for point in workspace.store.points(run.id)] == [0.5, 0.4]
+    assert (top / "trash" / f"{run.id}-metrics.jsonl").read_bytes() == half
+
+
+def test_a_line_that_was_damaged_after_the_run_had_ended_is_told_and_left(top, workspace, story):
+    lines = torn(workspace, story["first"])
+    before = lines.read_bytes()
+    told = doctor.examined(workspace, fix=True)
+    assert (codes(told), told.mended, lines.read_bytes()) == (["metrics-damaged"], [], before)
+
+
 def test_mending_a_whole_store_writes_nothing(top, workspace):
     before = {path: path.stat().st_mtime_ns for path in files_of(top)}
     assert doctor.examined(workspace, fix=True).mended == []

@@ -116,7 +116,9 @@ def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
     if damaged:
         lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
         message = f"lines that cannot be trusted: {lines}; they are passed over"
-        yield Problem(code="metrics-damaged", where=where, message=message)
+        # What a killed process tore was so before the run ended; what was damaged since may be had from elsewhere.
+        torn = run.points is None or run.points == history.checksum(store.files, where)
+        yield Problem(code="metrics-damaged", where=where, message=message, mendable=torn)
     for name in live:
         records = history.damaged_records(store.files, name)
         if records:

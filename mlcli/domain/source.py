@@ -102,7 +102,17 @@ def _secret_shape() -> re.Pattern[str]:
 @cache
 def _userinfo() -> re.Pattern[str]:
     # Greedy, and past a '/' where what follows ':' is no port: a password may hold '@' and '/'.
-    return re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/:\s]*:(?!\d+/)\S*|[^/\s]*)@")
+    return re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/:\s]*:(?!\d+/)\S*|[^/\s]*)@")
+
+
+@cache
+def _secret_within() -> re.Pattern[str]:
+    # Within a line of shell or a header: TOKEN=x, api-key: x, --password x, Authorization: Bearer x.
+    return re.compile(
+        r"""((?:pass(?:word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key)s?
+        (?:[=:]\s*|\b(?<=\s--[\w.-]{4})\s+)|authorization:\s*(?:\w+\s+)?)('[^']*'|"[^"]*"|[^\s'";&|]+)""",
+        re.I | re.X,
+    )
 
 
 def is_secret(name: str) -> bool:

@@ -26,7 +26,10 @@ from .command import (
 SHOWN = 100
 _ENOUGH = 2**20
 
-_CONFIG = r"^(remote\..*\.url|branch\..*\.remote|filter\..*|lfs\.extension\..*|(user|author)\.(name|email))$"
+_CONFIG = (
+    r"^(remote\..*\.url|branch\..*\.remote|filter\..*|lfs\.extension\..*|(user|author)\.(name|email)"
+    r"|include(if)?\..*)$"
+)
 _STATUS = (
     *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames"),
     # git would look into a submodule by a process of its own, under the filters of the submodule's configuration.
@@ -50,6 +53,7 @@ class _Config(NamedTuple):
     branches: dict[str, str]
     filters: set[str]
     own: dict[str, str]
+    includes: list[str]
 
 
 class _Status(NamedTuple):
@@ -61,14 +65,15 @@ class _Status(NamedTuple):
 def read_state(directory: str, *, seconds: float = SECONDS) -> tuple[GitState, Person]:
     """The state of the repository around `directory`, and git's user; trouble is told in `reason`, never raised.
 
-    Paths are relative to the repository's root. Two git processes answer, configuration and status; a third where
-    the commit is packed, and two more for each submodule that is checked out. Each may take `seconds`.
+    Paths are relative to the repository's root. Two git processes answer, configuration (once, as long as it stays as
+    it is) and status; a third where the commit is packed, and two more for each submodule that is checked out. Each
+    may take `seconds`.
     """
     person = _person({})
     try:
         root = find_root(directory)
         git_dir = git_dir_of(root) if root else ""
-        config = _read_config(root or os.path.realpath(directory), seconds)
+        config = _known_config(root, git_dir, seconds) if root else _read_config(os.path.realpath(directory), seconds)
         person = _person(config.own)
         if root is None:
             raise no_repository(directory)
@@ -159,14 +164,46 @@ def _person(own: Mapping[str, str]) -> Person:
     )
 
 
+_configs: dict[tuple[object, ...], _Config] = {}
+
+
+def _known_config(root: str, git_dir: str, seconds: float) -> _Config:
+    """The configuration as it was read before in this process, where none of its files has changed."""
+    home = os.environ.get("HOME", "")
+    user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    shared = os.environ.get("GIT_CONFIG_GLOBAL"), os.environ.get("GIT_CONFIG_SYSTEM")
+    files = (
+        *(f"{common_dir_of(git_dir)}/config", f"{git_dir}/config.worktree", f"{home}/.gitconfig", f"{user}/git/config"),
+        *("/etc/gitconfig", *(path for path in shared if path)),
+    )
+    key = (root, *map(_stamp, files))
+    if key not in _configs:
+        _configs.clear()
+        config = _read_config(root, seconds)
+        if config.includes:
+            return config
+        _configs[key] = config
+    return _configs[key]
+
+
+def _stamp(path: str) -> tuple[str, int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return path, found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def _read_config(place: str, seconds: float) -> _Config:
     asked = ("config", "--show-scope", "-z", "--get-regexp", _CONFIG)
     fields = answer(place, asked, ok=(0, 1), seconds=seconds).split(b"\0")
-    config = _Config({}, {}, set(), {})
+    config = _Config({}, {}, set(), {}, [])
     for scope, entry in zip(fields[::2], fields[1::2], strict=False):
         key, _, value = entry.partition(b"\n")
         section, _, rest = readable(key).partition(".")
-        if section == "remote":
+        if section in {"include", "includeif"}:
+            config.includes.append(rest)
+        elif section == "remote":
             config.remotes.setdefault(rest.rpartition(".")[0], readable(value))
         elif section == "branch":
             config.branches[rest.rpartition(".")[0]] = readable(value)

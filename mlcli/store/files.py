@@ -32,6 +32,7 @@ class Files:
         self.root = root
         self.sync = sync
         self.lock_seconds = lock_seconds
+        self._settled: set[str] = set()
 
     # Reading
 
@@ -170,16 +171,26 @@ class Files:
             os.close(descriptor)
 
     def settle(self, name: str) -> None:
-        """Make what was appended to `name`, and its name, durable; nothing where there is no such file."""
+        """Make what was appended to `name`, and that name in its directory, durable; nothing where there is no file."""
         if not self.sync or not self.exists(name):
             return
         with self.writing(name):
             descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.fsync(descriptor)
+                self.settle_open(descriptor, name)
             finally:
                 os.close(descriptor)
-            self._sync_directory(os.path.dirname(name))
+
+    def settle_open(self, descriptor: int, name: str) -> None:
+        """Make an open file durable, with its name and its directory's."""
+        if not self.sync:
+            return
+        with self.writing(name):
+            os.fsync(descriptor)
+            for each in (name, os.path.dirname(name)):
+                if each not in self._settled:
+                    self._sync_directory(os.path.dirname(each))
+                    self._settled.add(each)
 
     def mapped(self, name: str) -> Mapped:
         """A new file that is written through memory, and locked as long as it is."""
@@ -239,9 +250,12 @@ class Files:
             return self._publish(temporary, name)
 
     def link(self, source: str, name: str) -> None:
-        """Let `name` reach the content of `source`: a hard link, or a copy where the file system has none."""
+        """Let `name` reach the content of `source`: a hard link, or a copy where the file system has none.
+
+        It is not made durable: what a power loss took is made again from its source.
+        """
         with self.writing(name):
-            self._make_directory(os.path.dirname(name))
+            self._make_directory(os.path.dirname(name), sync=False)
             temporary = self.temporary_path()
             try:
                 os.link(self.path(source), temporary, follow_symlinks=False)
@@ -253,7 +267,6 @@ class Files:
                 os.replace(temporary, self.path(name))
             finally:
                 _unlink(temporary)  # rename of two links to one file does nothing: the temporary name stays
-            self._sync_directory(os.path.dirname(name))
 
     def move(self, name: str, target: str) -> bool:
         """Rename a file or directory; False where it is not there. What goes to the trash is stamped with the time."""
@@ -359,14 +372,10 @@ class Files:
         return True
 
     def _append_descriptor(self, name: str) -> int:
-        directory = os.path.dirname(name)
-        self._make_directory(directory)
-        new = not self.exists(name)
+        # What is appended is made durable by settling, and so is its name.
+        self._make_directory(os.path.dirname(name), sync=False)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self.path(name), flags, 0o666)
-        if new:
-            self._sync_directory(directory)
-        return descriptor
+        return os.open(self.path(name), flags, 0o666)
 
     def _copy(self, source: str, target: str) -> None:
         reading = os.open(self.path(source), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -381,18 +390,19 @@ class Files:
         finally:
             os.close(reading)
 
-    def _make_directory(self, name: str) -> None:
+    def _make_directory(self, name: str, *, sync: bool = True) -> None:
         path = self.path(name) if name else self.root
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
             if path != self.root:
-                self._make_directory(os.path.dirname(name))
+                self._make_directory(os.path.dirname(name), sync=sync)
             try:
                 os.mkdir(path)
             except FileExistsError:
                 return
-            self._sync_path(os.path.dirname(path))
+            if sync:
+                self._sync_path(os.path.dirname(path))
             return
         if stat.S_ISLNK(mode):
             raise BadStore(f"{path} is a symbolic link, and mlcli follows no link inside a store", "mlcli doctor")
@@ -431,9 +441,7 @@ class Appender:
 
     def settle(self) -> None:
         """Make what was added durable; to be called about once a second."""
-        if self.files.sync:
-            with self.files.writing(self.name):
-                os.fsync(self.descriptor)
+        self.files.settle_open(self.descriptor, self.name)
 
     def close(self) -> None:
         """Let go of the file; what was added is not durable yet."""
@@ -485,9 +493,7 @@ class Mapped:
 
     def settle(self) -> None:
         """Make what was written durable, whatever its segment."""
-        if self.files.sync:
-            with self.files.writing(self.name):
-                os.fsync(self.descriptor)
+        self.files.settle_open(self.descriptor, self.name)
 
     def close(self) -> None:
         """Let go of the file; what was written is not durable yet."""

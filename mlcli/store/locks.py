@@ -42,9 +42,8 @@ def take(path: str, name: str, seconds: float, *, shared: bool = False) -> Held:
                     raise
                 lease = _lease(path, name, seconds)
             if is_named(descriptor, path):
-                if not shared:
-                    os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+                if not shared:  # a line, so that what a longer one leaves behind it does not matter
+                    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
                 return Held(descriptor, lease)
         except BaseException:
             os.close(descriptor)

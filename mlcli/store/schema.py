@@ -162,7 +162,12 @@ def convert(document: Document, type_: type[T], where: str) -> T:
 
 def run_fields(run: Run) -> Document:
     """A run's fields as JSON values."""
-    fields: Document = finite(msgspec.to_builtins(run))
+    return _with_names_for_numbers(msgspec.to_builtins(run))
+
+
+def _with_names_for_numbers(fields: Document) -> Document:
+    """A run's fields, whose packages and lists of files need not be searched for numbers."""
+    fields.update({key: finite(fields[key]) for key in ("params", "metrics", "models")})
     return fields
 
 
@@ -188,7 +193,8 @@ def metric_fields(metrics: dict[str, Metric]) -> Document:
 
 def version_fields(version: ModelVersion) -> Document:
     """A version's fields as JSON values; the number is the document's name and not in it."""
-    fields: Document = finite(msgspec.to_builtins(version))
+    fields: Document = msgspec.to_builtins(version)
+    _with_names_for_numbers(fields["run"])
     del fields["number"]
     return fields
 
@@ -235,6 +241,8 @@ def _floats(fields: Any) -> Any:
 
 def _carried(raw: Any, before: Any, after: Any) -> Any:
     """`after`, with what `raw` holds beyond `before`: the fields of a newer mlcli."""
+    if before == after:
+        return raw
     if isinstance(raw, dict) and isinstance(after, dict):
         known = before if isinstance(before, dict) else {}
         kept = {key: _carried(raw[key], known.get(key), value) if key in raw else value for key, value in after.items()}

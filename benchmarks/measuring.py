@@ -132,13 +132,15 @@ def random_files(directory: Path, count: int) -> None:
 @contextmanager
 def scratch(needed: int = 0) -> Iterator[Path]:
     """A directory that is removed at the end, also where the bench is told to stop; `needed` bytes must be free."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: told to stop"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if free < needed:
         sys.exit(f"bench: {tempfile.gettempdir()} has {free >> 20} MiB free, and {needed >> 20} MiB are needed")
     directory = Path(tempfile.mkdtemp(prefix="mlcli-bench-"))
     try:
         yield directory
+    except KeyboardInterrupt:
+        sys.exit("bench: stopped")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -18,11 +18,14 @@ _TAKES_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
 
 
 def noted(argv: Sequence[str], cwd: str) -> Command:
-    """The command as it may be kept: secrets masked, at most a thousand arguments, valid text."""
+    """The command as it may be kept: secrets masked, at most a thousand arguments and the digest of all, valid text."""
     masked = masked_argv(list(argv))
     changed = sum(1 for kept, given in zip(masked, argv, strict=True) if kept != given)
     if len(masked) > MAX_ARGUMENTS:
-        masked = [*masked[:MAX_ARGUMENTS], f"… and {len(masked) - MAX_ARGUMENTS} more"]
+        from hashlib import sha256
+
+        digest = sha256("\0".join(masked).encode("utf-8", "surrogateescape")).hexdigest()
+        masked = [*masked[:MAX_ARGUMENTS], f"… and {len(masked) - MAX_ARGUMENTS} more; sha256 of all: {digest}"]
     return Command(argv=[_text(arg) for arg in masked], cwd=_text(cwd), masked=changed)
 
 

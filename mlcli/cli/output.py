@@ -11,6 +11,7 @@ from typing import IO, Any
 import msgspec
 
 from ..domain.names import escaped as escaped
+from ..domain.names import escaped_in_json
 from ..domain.numbers import finite
 from ..domain.source import masked_argv
 from ..errors import MlcliError, WriteFailed
@@ -140,12 +141,12 @@ def next_step(command: str) -> None:
 def emit_json(schema: str, **fields: Any) -> None:
     """One object with the name of its schema, on stdout."""
     value = {"schema": schema, **finite(msgspec.to_builtins(fields, enc_hook=_spoken))}
-    out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    out(escaped_in_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def json_line(value: Any) -> str:
     """A value as one line of JSON."""
-    return msgspec.json.encode(finite(msgspec.to_builtins(value, enc_hook=_spoken))).decode()
+    return escaped_in_json(msgspec.json.encode(finite(msgspec.to_builtins(value, enc_hook=_spoken))).decode())
 
 
 def _spoken(value: Any) -> Any:

@@ -8,6 +8,7 @@ import unicodedata
 from ..errors import InvalidName, InvalidValue
 
 MAX_NAME = 128
+MAX_NAME_BYTES = 200
 MAX_KEY = 250
 
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -41,8 +42,24 @@ def escaped(text: object) -> str:
     return "".join(_shown(char) for char in raw)
 
 
+def escaped_in_json(text: str) -> str:
+    """JSON text with such characters in its strings spelled out, which reads back as the same."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(char if char == "\n" or _is_harmless(char) else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def _is_harmless(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) in {"Zs", "Cn"}
+
+
 def _shown(char: str) -> str:
-    if char.isprintable() or unicodedata.category(char) in {"Zs", "Cn"}:
+    if _is_harmless(char):
         return char
     code = ord(char)
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char)
@@ -72,8 +89,10 @@ def check_name(name: str, what: str) -> str:
 def _name_fault(name: str) -> str | None:
     if not name:
         return "it is empty"
-    if len(name) > MAX_NAME or len(name.encode("utf-8", "surrogatepass")) > 200:
+    if len(name) > MAX_NAME:
         return f"it has {len(name)} characters and at most {MAX_NAME} fit"
+    if (size := len(name.encode("utf-8", "surrogatepass"))) > MAX_NAME_BYTES:
+        return f"it has {size} bytes and at most {MAX_NAME_BYTES} fit"
     if unicodedata.normalize("NFC", name) != name:
         return "it is not in Unicode's composed form (NFC)"
     for char in name:

@@ -86,8 +86,8 @@ class Source(Struct, frozen=True, kw_only=True):
 @cache
 def _secret_name() -> re.Pattern[str]:
     return re.compile(
-        r"(pass(word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?$",
-        re.I,
+        r"((pass(word|wd|phrase)?|secret|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?|token)$",
+        re.I,  # but not max_tokens, which is a number that people tune
     )
 
 
@@ -95,7 +95,7 @@ def _secret_name() -> re.Pattern[str]:
 def _secret_shape() -> re.Pattern[str]:
     return re.compile(
         r"(sk-[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|xox[abprs]-[\w-]{10,}"
-        r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
+        r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
     )
 
 
@@ -107,12 +107,10 @@ def _userinfo() -> re.Pattern[str]:
 
 @cache
 def _secret_within() -> re.Pattern[str]:
-    # Within a line of shell or a header: TOKEN=x, api-key: x, --password x, Authorization: Bearer x.
-    return re.compile(
-        r"""((?:pass(?:word|wd|phrase)?|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key)s?
-        (?:[=:]\s*|\b(?<=\s--[\w.-]{4})\s+)|authorization:\s*(?:\w+\s+)?)('[^']*'|"[^"]*"|[^\s'";&|]+)""",
-        re.I | re.X,
-    )
+    # In a line of shell or a header: TOKEN=x, api-key: x, --password x, Authorization: Bearer x.
+    name = "(?:(?:pass(?:word|wd|phrase)?|secret|credential|(?:api|access|private)[-_]?key)s?|token)"
+    before = rf"--[\w.-]{{0,40}}?{name}\s+|{name}\s*[=:]\s*|authorization:\s*(?:\w+\s+)?"
+    return re.compile(rf"""({before})('[^']*'|"[^"]*"|[^\s'";&|]+)""", re.I)
 
 
 def is_secret(name: str) -> bool:
@@ -121,8 +119,10 @@ def is_secret(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """`text` without known token shapes and without credentials in URLs."""
-    return _userinfo().sub(rf"\1{MASK}@", _secret_shape().sub(MASK, text))
+    """`text` without what is named a secret, without known token shapes and without credentials in URLs."""
+    named = _secret_within().sub(rf"\1{MASK}", text)
+    shaped = _secret_shape().sub(MASK, named)
+    return _userinfo().sub(rf"\1{MASK}@", shaped) if "@" in shaped else shaped
 
 
 def without_credentials(url: str) -> str:
@@ -140,7 +140,7 @@ def masked_argv(argv: list[str]) -> list[str]:
         name, equals, value = arg.partition("=")
         if hide_next and not (arg.startswith("-") and len(arg) > 1):
             kept.append(MASK)
-        elif equals and value and is_secret(name):
+        elif equals and value and " " not in name and is_secret(name):
             kept.append(f"{name}={MASK}")
         else:
             kept.append(masked_text(arg))

@@ -17,7 +17,19 @@ def test_a_name_that_means_a_secret_is_known(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["lr", "max_tokens_per_step", "tokenizer", "passes", "compass_heading", "author", "monkey", "key", ""]
+    "name",
+    [
+        "lr",
+        "max_tokens",
+        "max_tokens_per_step",
+        "tokenizer",
+        "passes",
+        "compass_heading",
+        "author",
+        "monkey",
+        "key",
+        "",
+    ],
 )
 def test_a_name_that_only_looks_like_one_is_not(name: str):
     assert not is_secret(name)

@@ -132,6 +132,12 @@ class Missing(MlcliError):
     code = "missing"
 
 
+class ReadFailed(MlcliError):
+    """The system will not let a file of the store be read: permissions, a failing disk, too many open files."""
+
+    code = "read-failed"
+
+
 class WriteFailed(MlcliError):
     """The disk said no: full, read-only, failing. The store is as it was."""
 

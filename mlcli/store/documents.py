@@ -17,7 +17,7 @@ from tinydb.table import Document as TinyDocument
 from tinydb.table import Table
 
 from ..domain.query import Filter
-from ..errors import Corrupt, MlcliError
+from ..errors import MlcliError
 from .layout import trashed
 from .matching import compiled
 from .schema import Document
@@ -50,8 +50,6 @@ class DocumentDir(MutableMapping[str, Document]):
             data = self.files.read(name)
         except (FileNotFoundError, NotADirectoryError):
             raise KeyError(key) from None
-        except OSError as error:
-            raise Corrupt(f".mlruns/{name} cannot be read: {error.strerror}", "mlcli doctor") from None
         return self.codec.decode(data, f".mlruns/{name}")
 
     def __setitem__(self, key: str, document: Document) -> None:

@@ -95,9 +95,6 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
     except MlcliError as error:
         yield Problem(code=error.code, where=where, message=error.message)
         return
-    except OSError as error:
-        yield Problem(code="unreadable", where=where, message=str(error.strerror))
-        return
     if run.id != run_id:
         yield Problem(code="misplaced", where=where, message=f"it is the document of run {run.id[:8]}")
     if run.status is RunStatus.KILLED and raw["status"] == RunStatus.RUNNING.value:

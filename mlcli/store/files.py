@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..errors import BadStore, Corrupt, WriteFailed
+from ..errors import BadStore, Corrupt, ReadFailed, WriteFailed
 from . import layout, locks
 from .faults import hint, reason
 
@@ -42,14 +42,15 @@ class Files:
 
     def read(self, name: str) -> bytes:
         """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
-        descriptor = self._opened(name)
-        try:
-            found = os.fstat(descriptor)
-            if found.st_size > MAX_DOCUMENT:
-                raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
-            return read_all(descriptor, found.st_size)
-        finally:
-            os.close(descriptor)
+        with _Reading(name):
+            descriptor = self._opened(name)
+            try:
+                found = os.fstat(descriptor)
+                if found.st_size > MAX_DOCUMENT:
+                    raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
+                return read_all(descriptor, found.st_size)
+            finally:
+                os.close(descriptor)
 
     def _opened(self, name: str) -> int:
         try:
@@ -66,7 +67,8 @@ class Files:
     def names(self, directory: str) -> list[str]:
         """The names in a directory, unsorted; none where it does not exist."""
         try:
-            return os.listdir(self.path(directory))
+            with _Reading(directory):
+                return os.listdir(self.path(directory))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
@@ -129,46 +131,41 @@ class Files:
     def checksum(self, name: str, most: int | None = None) -> tuple[int, int]:
         """A file's size and the CRC-32 of its content, or of no more than its beginning; (0, 0) where there is none."""
         size = crc = 0
-        try:
-            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return 0, 0
-        try:
-            while part := os.read(descriptor, 2**20 if most is None else min(2**20, most - size)):
-                size, crc = size + len(part), zlib.crc32(part, crc)
-        finally:
-            os.close(descriptor)
+        with _Reading(name):
+            try:
+                descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return 0, 0
+            try:
+                while part := os.read(descriptor, 2**20 if most is None else min(2**20, most - size)):
+                    size, crc = size + len(part), zlib.crc32(part, crc)
+            finally:
+                os.close(descriptor)
         return size, crc
 
     def chunks(self, name: str, size: int) -> Iterator[bytes]:
         """A file's content, by whole lines of about `size` bytes together; nothing where there is no such file."""
-        try:
-            descriptor = self._opened(name)
-        except FileNotFoundError:
-            return
-        try:
-            left = b""
-            while part := os.read(descriptor, size):
-                whole, newline, rest = (left + part).rpartition(b"\n")
-                if newline:
-                    yield whole
-                left = rest
-            if left:
-                yield left
-        finally:
-            os.close(descriptor)
+        left = b""
+        for part in self.blocks(name, size):
+            whole, newline, rest = (left + part).rpartition(b"\n")
+            if newline:
+                yield whole
+            left = rest
+        if left:
+            yield left
 
     def blocks(self, name: str, size: int) -> Iterator[bytes]:
         """A file's content, `size` bytes at a time; nothing where there is no such file."""
-        try:
-            descriptor = self._opened(name)
-        except FileNotFoundError:
-            return
-        try:
-            while block := read_all(descriptor, size):
-                yield block
-        finally:
-            os.close(descriptor)
+        with _Reading(name):
+            try:
+                descriptor = self._opened(name)
+            except FileNotFoundError:
+                return
+            try:
+                while block := read_all(descriptor, size):
+                    yield block
+            finally:
+                os.close(descriptor)
 
     def settle(self, name: str) -> None:
         """Make what was appended to `name`, and that name in its directory, durable; nothing where there is no file."""
@@ -498,6 +495,22 @@ class Mapped:
     def close(self) -> None:
         """Let go of the file; what was written is not durable yet."""
         os.close(self.descriptor)
+
+
+class _Reading:
+    """Tells any OSError within as ReadFailed, naming the file, but that there is none."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise ReadFailed(f"cannot read .mlruns/{self.name}: {reason(error)}", "mlcli doctor") from error
 
 
 def read_all(descriptor: int, size: int) -> bytes:

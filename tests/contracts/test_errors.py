@@ -30,6 +30,7 @@ CODES = {
     "NewerFormat": ("newer-format", 3),
     "Corrupt": ("corrupt", 3),
     "Missing": ("missing", 3),
+    "ReadFailed": ("read-failed", 3),
     "WriteFailed": ("write-failed", 3),
     "Locked": ("locked", 3),
     "GitError": ("git", 3),

@@ -121,6 +121,30 @@ def test_replacing_a_link_replaces_the_link_and_not_its_target(files: Files, tmp
 
 # A disk that says no
 
+NO_DESCRIPTORS = """
+import resource, sys
+from mlcli.errors import ReadFailed
+from mlcli.store.files import Files
+files = Files(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+for read in (
+    lambda: files.read("a"), lambda: files.names(""), lambda: files.checksum("a"),
+    lambda: list(files.chunks("a", 100)), lambda: list(files.blocks("a", 100)),
+):
+    try:
+        read()
+    except ReadFailed as error:
+        print(error.message)
+"""
+
+
+def test_what_the_system_will_not_let_be_read_is_told_in_a_line_each(files: Files, python):
+    files.create("a", LINES)
+    done = python(NO_DESCRIPTORS, files.root)
+    told = [f"cannot read .mlruns/{name}: too many files are open" for name in ("a", "", "a", "a", "a")]
+    assert (done.stderr, done.stdout.splitlines()) == ("", told)
+
+
 FULL = """
 import resource, sys
 from mlcli.errors import WriteFailed

@@ -132,7 +132,7 @@ def main() -> None:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     sizes = Sizes(seconds=0.5, mib=16, files=100, runs=5) if args.quick else Sizes(2.0, args.mib, args.files)
     with scratch(needed=5 * sizes.mib * MIB + 2**31) as directory:
-        mlcli = mlcli_itself(directory / "home")
+        mlcli = mlcli_itself(directory)
         loggers: list[Logger] = [plain_files(mlcli), mlcli, unsynced(mlcli)]
         for name in names:
             logger, told = peer(name, directory / "home")

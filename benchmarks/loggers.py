@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from measuring import CACHE, Spent, environment, git, installed, spend
+from measuring import CACHE, CHECKOUT, Spent, environment, git, installed, spend
 
 ADAPTER = Path(__file__).resolve().parent / "peers" / "adapter.py"
 EXTRAS = ("setuptools<80",)  # aim and guild still import pkg_resources
@@ -93,10 +93,18 @@ def project(at: Path) -> Path:
     return at
 
 
-def mlcli_itself(home: Path) -> Logger:
-    """This checkout's mlcli, as a wheel."""
-    bin_ = installed(CACHE / "mlcli")
-    return Logger("mlcli", "mlcli", bin_ / "python", environment(bin_, home))
+def mlcli_itself(directory: Path) -> Logger:
+    """This checkout's mlcli as it is now: what others change or measure meanwhile does not reach it."""
+    made, wheel = CACHE / "mlcli", directory / "wheel"
+    needs, known = (CHECKOUT / "pyproject.toml").read_text(), made / ".made"
+    if not known.exists() or known.read_text() != needs:
+        installed(made)
+        known.write_text(needs)
+    python = made / "bin" / "python"
+    pip = [str(python), "-m", "pip", "-qq", "--disable-pip-version-check", "install", "--no-deps"]
+    env = environment(wheel / "bin", directory / "home")
+    subprocess.run([*pip, "--target", str(wheel), str(CHECKOUT)], check=True, env=env)
+    return Logger("mlcli", "mlcli", python, {**env, "PYTHONPATH": str(wheel)})
 
 
 # Peers

@@ -53,7 +53,7 @@ class Bench:
     peers: tuple[str, ...] = ()
 
     def command(self, *arguments: str, at: Path) -> Spent:
-        return spend([str(self.mlcli.python.parent / "mlcli"), *arguments], at=at, env=self.mlcli.env)
+        return spend([f"{self.directory}/wheel/bin/mlcli", *arguments], at=at, env=self.mlcli.env)
 
     @property
     def unsynced(self) -> Logger:
@@ -370,7 +370,7 @@ def main() -> None:
     rows = []
     with scratch(needed=5 * args.mib // by * MIB + 2**31) as directory:
         bench = Bench(
-            directory, mlcli_itself(directory / "home"), runs=args.runs // by, points=args.points // by,
+            directory, mlcli_itself(directory), runs=args.runs // by, points=args.points // by,
             seconds=3.0 / by, writers=args.writers // by, mib=args.mib // by, files=args.files // by, times=args.times,
             peers=tuple(name for each in args.peers.split(";") if (name := each.strip())),
         )  # fmt: skip

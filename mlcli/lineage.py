@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from .domain.ref import Word, parse
 from .domain.run import Artifact, Run, RunStatus
 from .domain.stage import History, Stage
 from .errors import Corrupt, GitError, Missing, MlcliError, NotFound
-from .lookup import Commit, Content, find_any, find_version, version_of, versions_of
+from .lookup import Commit, Content, find_any, find_version, history_of, version_of, versions_of
 from .workspace import Workspace
 
 
@@ -34,35 +34,35 @@ class Lineage(Struct, frozen=True, kw_only=True):
     links: list[Link]
 
 
-def trace(workspace: Workspace, text: str) -> Lineage:
-    """From anything to everything it came from: a version, run, file, digest or commit."""
-    found = find_any(workspace, text)
+def trace(workspace: Workspace, text: str, problems: list[MlcliError] | None = None) -> Lineage:
+    """From anything to everything it came from: a version, run, file, digest or commit.
+
+    `problems` takes what cannot be read on the way, which is raised otherwise.
+    """
+    found = find_any(workspace, text, problems)
     if isinstance(found, ModelVersion):
-        return Lineage(subject=found.ref, kind="version", links=[_version_link(workspace, found)])
+        return Lineage(subject=found.ref, kind="version", links=[_version_link(workspace, found, problems)])
     if isinstance(found, Run):
-        return Lineage(subject=found.id, kind="run", links=_run_links(workspace, [found], versions_of(workspace)))
+        return Lineage(subject=found.id, kind="run", links=_run_links(workspace, found, problems))
     subject, kind = (found.digest, "content") if isinstance(found, Content) else (found.commit, "commit")
     if not found.runs and not found.versions:
         raise NotFound(f"no run was made from commit {subject[:12]}", "mlcli ls")
-    return Lineage(subject=subject, kind=kind, links=_links_of(workspace, found))
+    return Lineage(subject=subject, kind=kind, links=_links_of(workspace, found, problems))
 
 
-def _links_of(workspace: Workspace, found: Content | Commit) -> list[Link]:
-    links = [_version_link(workspace, version) for version in found.versions]
+def _links_of(workspace: Workspace, found: Content | Commit, problems: list[MlcliError] | None) -> list[Link]:
+    links = [_version_link(workspace, version, problems) for version in found.versions]
     told = {link.run.id for link in links}
     return links + [_plain_link(workspace, run) for run in found.runs if run.id not in told]
 
 
-def _run_links(workspace: Workspace, runs: Iterable[Run], versions: Sequence[ModelVersion]) -> list[Link]:
-    links = []
-    for run in runs:
-        own = [version for version in versions if version.run.id == run.id]
-        links += [_version_link(workspace, version) for version in own] or [_plain_link(workspace, run)]
-    return links
+def _run_links(workspace: Workspace, run: Run, problems: list[MlcliError] | None) -> list[Link]:
+    own = [version for version in versions_of(workspace, problems=problems) if version.run.id == run.id]
+    return [_version_link(workspace, version, problems) for version in own] or [_plain_link(workspace, run)]
 
 
-def _version_link(workspace: Workspace, version: ModelVersion) -> Link:
-    stage = workspace.store.history(version.model).stage_of(version.digest)
+def _version_link(workspace: Workspace, version: ModelVersion, problems: list[MlcliError] | None) -> Link:
+    stage = history_of(workspace, version.model, problems).stage_of(version.digest)
     files = version.files
     here = [workspace.store.has_content(file) for file in files]
     return Link(version=version, stage=stage, run=version.run, artifacts=files, here=here)

@@ -25,7 +25,8 @@ from .domain.ref import (
     parse,
 )
 from .domain.run import Run, RunStatus, lower_is_better
-from .errors import Ambiguous, GitError, InvalidRef, NotFound
+from .domain.stage import History, Stage
+from .errors import Ambiguous, GitError, InvalidRef, MlcliError, NotFound
 from .workspace import Workspace
 
 _HEX = set("0123456789abcdef")
@@ -75,20 +76,25 @@ def version_of(workspace: Workspace, ref: Ref) -> ModelVersion:
     if isinstance(ref, Word):
         ref = NewestVersion(ref.text)
     if isinstance(ref, VersionRef):
-        _require_model(workspace, ref.model)
+        require_model(workspace, ref.model)
         return store.version(ref.model, ref.number)
     if isinstance(ref, NewestVersion):
-        return store.version(ref.model, _require_model(workspace, ref.model)[-1])
+        return store.version(ref.model, require_model(workspace, ref.model)[-1])
     if isinstance(ref, StageRef):
         return _in_stage(workspace, ref)
     if isinstance(ref, AliasRef):
-        _require_model(workspace, ref.model)
+        require_model(workspace, ref.model)
         raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", f"mlcli history {ref.model}")
     raise InvalidRef("this ref names no model version", "as iris@3, iris@production or models:/iris/3")
 
 
-def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | Commit:
-    """Whatever `text` names: a version, a run, a file or directory by its content, a digest, a commit or branch."""
+def find_any(
+    workspace: Workspace, text: str, problems: list[MlcliError] | None = None
+) -> Run | ModelVersion | Content | Commit:
+    """Whatever `text` names: a version, a run, a file or directory by its content, a digest, a commit or branch.
+
+    `problems` takes what cannot be read on the way, which is raised otherwise.
+    """
     workspace.require_store()
     ref = parse(text)
     if isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):
@@ -96,7 +102,7 @@ def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | 
     if isinstance(ref, RunArtifact):
         return find_run(workspace, ref.run)
     if isinstance(ref, DigestRef):
-        return _content(workspace, f"sha256:{ref.hex}")
+        return _content(workspace, f"sha256:{ref.hex}", problems)
     found = _run(workspace, ref)
     if isinstance(ref, Word):
         named = ref.text in workspace.store.models()
@@ -107,8 +113,8 @@ def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | 
         if named:
             return version_of(workspace, ref)
         if found is None and os.path.lexists(text):
-            return _content_of_path(workspace, text)
-        if found is None and (commit := _commit(workspace, ref.text)):
+            return _content(workspace, workspace.store.digest_of(text), problems)
+        if found is None and (commit := _commit(workspace, ref.text, problems)):
             return commit
     if found is None:
         raise _no_run(workspace, text)
@@ -156,7 +162,8 @@ def _best(workspace: Workspace, ref: Best) -> Run:
     return found[0]
 
 
-def _require_model(workspace: Workspace, model: str) -> list[int]:
+def require_model(workspace: Workspace, model: str) -> list[int]:
+    """The numbers of a model's versions; NotFound where there is no such model."""
     numbers = workspace.store.version_numbers(model)
     if not numbers:
         close = _close(model, workspace.store.models())
@@ -166,7 +173,7 @@ def _require_model(workspace: Workspace, model: str) -> list[int]:
 
 
 def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
-    numbers = _require_model(workspace, ref.model)
+    numbers = require_model(workspace, ref.model)
     if ref.stage.exclusive:
         holder = workspace.store.holder(ref.model, ref.stage)
         if holder is not None and holder.number is not None:
@@ -182,15 +189,49 @@ def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
     )
 
 
-def versions_of(workspace: Workspace) -> list[ModelVersion]:
-    """Every version of every model."""
+def versions_of(
+    workspace: Workspace, models: Iterable[str] | None = None, problems: list[MlcliError] | None = None
+) -> list[ModelVersion]:
+    """Every version of these models (none: of all); `problems` takes what cannot be read, which is raised otherwise."""
     store = workspace.store
-    return [store.version(model, number) for model in store.models() for number in store.version_numbers(model)]
+    found = []
+    for model in store.models() if models is None else models:
+        for number in store.version_numbers(model):
+            try:
+                found.append(store.version(model, number))
+            except MlcliError as problem:
+                if problems is None:
+                    raise
+                problems.append(problem)
+    return found
 
 
-def _content(workspace: Workspace, prefix: str) -> Content:
-    runs = workspace.store.find_runs().runs
-    versions = versions_of(workspace)
+def history_of(workspace: Workspace, model: str, problems: list[MlcliError] | None = None) -> History:
+    """A model's history; where it cannot be read and `problems` takes that, what the stages' own files say."""
+    store = workspace.store
+    stages = {}
+    try:
+        return store.history(model)
+    except MlcliError as problem:
+        if problems is None:
+            raise
+        problems.append(problem)
+    for stage in (Stage.STAGING, Stage.PRODUCTION):
+        try:
+            holder = store.holder(model, stage)
+        except MlcliError as problem:
+            problems.append(problem)
+            continue
+        if holder is not None and holder.version is not None:
+            stages[holder.version] = stage
+    return History(events=[], stages=stages, holders={}, heads=[])
+
+
+def _content(workspace: Workspace, prefix: str, problems: list[MlcliError] | None) -> Content:
+    found = workspace.store.find_runs()
+    runs, versions = found.runs, versions_of(workspace, problems=problems)
+    if problems is not None:
+        problems += found.problems
     every = [*runs, *(version.run for version in versions)]
     digests = {d for run in every for d in _digests(run) if d.startswith(prefix)}
     if not digests:
@@ -213,20 +254,18 @@ def _digests(run: Run) -> set[str]:
     return {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models if model.digest}
 
 
-def _content_of_path(workspace: Workspace, path: str) -> Content:
-    return _content(workspace, workspace.store.digest_of(path))
-
-
-def _commit(workspace: Workspace, text: str) -> Commit | None:
+def _commit(workspace: Workspace, text: str, problems: list[MlcliError] | None) -> Commit | None:
     try:
         commit = workspace.repository.resolve_commit(text)
     except GitError:
         return None
     if commit is None:
         return None
-    runs = workspace.store.find_runs(Compare(("git", "commit"), "=", commit)).runs
-    versions = [version for version in versions_of(workspace) if version.run.git.commit == commit]
-    return Commit(commit, runs, versions)
+    found = workspace.store.find_runs(Compare(("git", "commit"), "=", commit))
+    every = versions_of(workspace, problems=problems)
+    if problems is not None:
+        problems += found.problems
+    return Commit(commit, found.runs, [version for version in every if version.run.git.commit == commit])
 
 
 def _no_run(workspace: Workspace, text: str) -> NotFound:

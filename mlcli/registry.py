@@ -16,7 +16,7 @@ from .domain.run import Run, RunStatus
 from .domain.source import Person
 from .domain.stage import Event, History, Holder, Stage, fold
 from .errors import Corrupt, InvalidName, MlcliError, NotFound, Refused
-from .lookup import find_run, find_version, versions_of
+from .lookup import find_run, find_version, history_of, require_model, versions_of
 from .workspace import Workspace
 
 
@@ -271,40 +271,50 @@ def _number_of(workspace: Workspace, model: str, digest: str | None) -> int | No
     return next((number for number in numbers if workspace.store.version(model, number).digest == digest), None)
 
 
-def models(workspace: Workspace) -> list[RegisteredModel]:
-    """Every registered model with its versions and where they stand."""
+def models(workspace: Workspace, problems: list[MlcliError] | None = None) -> list[RegisteredModel]:
+    """Every registered model with its versions and where they stand.
+
+    Here and below `problems` takes what cannot be read, which is raised otherwise.
+    """
     workspace.require_store()
-    return [registered_model(workspace, name) for name in workspace.store.models()]
+    found = [_model(workspace, name, problems) for name in workspace.store.models()]
+    return [model for model in found if model.versions]
 
 
-def registered_model(workspace: Workspace, name: str) -> RegisteredModel:
+def registered_model(workspace: Workspace, name: str, problems: list[MlcliError] | None = None) -> RegisteredModel:
     """One registered model; NotFound where there is none of that name."""
-    find_version(workspace, f"{check_name(name, 'model')}@latest")
-    store = workspace.store
-    history = store.history(name)
-    versions = [store.version(name, number) for number in store.version_numbers(name)]
+    workspace.require_store()
+    require_model(workspace, check_name(name, "model"))
+    return _model(workspace, name, problems)
+
+
+def _model(workspace: Workspace, name: str, problems: list[MlcliError] | None) -> RegisteredModel:
+    history = history_of(workspace, name, problems)
+    versions = versions_of(workspace, [name], problems)
     return RegisteredModel(
         name=name, versions=[VersionState(version=v, stage=history.stage_of(v.digest)) for v in versions]
     )
 
 
-def stage_of(workspace: Workspace, version: ModelVersion) -> Stage:
+def stage_of(workspace: Workspace, version: ModelVersion, problems: list[MlcliError] | None = None) -> Stage:
     """Where a version stands now."""
-    return workspace.store.history(version.model).stage_of(version.digest)
+    return history_of(workspace, version.model, problems).stage_of(version.digest)
 
 
-def versions_from(workspace: Workspace, run: Run) -> list[VersionState]:
+def versions_from(workspace: Workspace, run: Run, problems: list[MlcliError] | None = None) -> list[VersionState]:
     """The versions that were registered from a run."""
-    found = [version for version in versions_of(workspace) if version.run.id == run.id]
-    return [VersionState(version=version, stage=stage_of(workspace, version)) for version in found]
+    found = [version for version in versions_of(workspace, problems=problems) if version.run.id == run.id]
+    return [VersionState(version=version, stage=stage_of(workspace, version, problems)) for version in found]
 
 
-def history(workspace: Workspace, name: str) -> list[Entry]:
+def history(workspace: Workspace, name: str, problems: list[MlcliError] | None = None) -> list[Entry]:
     """A model's history, newest first: who registered and moved what, when, why, at which commit."""
-    model = registered_model(workspace, name)
+    model = registered_model(workspace, name, problems)
     numbers = {state.version.digest: state.version.number for state in model.versions}
     entries = [_registration(state.version) for state in model.versions]
-    entries += [_transition(event, numbers) for event in workspace.store.history(name).events]
+    # What is wrong with it was told when the model was read.
+    events = history_of(workspace, name, None if problems is None else []).events
+    entries += [_transition(event, numbers) for event in events]
     order = {id(entry): at for at, entry in enumerate(entries)}
     return sorted(entries, key=lambda entry: (entry.at, order[id(entry)]), reverse=True)
 

@@ -11,6 +11,7 @@ from .options import AsFormat, Header, Json
 from .tables import Cell, Format
 
 if TYPE_CHECKING:
+    from ..errors import MlcliError
     from ..registry import Entry
 
 
@@ -24,7 +25,9 @@ def command(
     from ..registry import history
     from ..workspace import Workspace
 
-    entries = history(Workspace.find(), model)
+    problems: list[MlcliError] = []
+    entries = history(Workspace.find(), model, problems)
+    output.warn_of(problems)
     format_ = tables.chosen(format_, as_json=as_json)
     if format_ is Format.json:
         output.emit_json("mlcli.history/1", model=model, entries=entries)

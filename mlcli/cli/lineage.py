@@ -9,6 +9,7 @@ from .options import AnyRef, Json
 
 if TYPE_CHECKING:
     from ..domain.run import Artifact, Run
+    from ..errors import MlcliError
     from ..lineage import Lineage, Link
 
 Branch = tuple[str, "list[Branch]"]
@@ -19,7 +20,9 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
     from ..lineage import trace
     from ..workspace import Workspace
 
-    found = trace(Workspace.find(), ref)
+    problems: list[MlcliError] = []
+    found = trace(Workspace.find(), ref, problems)
+    output.warn_of(problems)
     if as_json:
         _as_json(found)
         return

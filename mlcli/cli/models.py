@@ -10,6 +10,7 @@ from .options import AsFormat, Header, Json, Quiet
 from .tables import Cell, Format
 
 if TYPE_CHECKING:
+    from ..errors import MlcliError
     from ..registry import RegisteredModel
 
 
@@ -21,7 +22,9 @@ def command(
     from ..workspace import Workspace
 
     workspace = Workspace.find()
-    found = models(workspace)
+    problems: list[MlcliError] = []
+    found = models(workspace, problems)
+    output.warn_of(problems)
     format_ = tables.chosen(format_, as_json=as_json)
     if quiet:
         for model in found:

@@ -99,12 +99,13 @@ def warning(message: str, hint: str | None = None) -> None:
 
 def warn_of(problems: Sequence[MlcliError]) -> None:
     """What could not be read on the way to an answer."""
-    for problem in problems[:5]:
-        warning(problem.message)
-    if len(problems) > 5:
-        warning(f"{len(problems) - 5} more documents cannot be read")
-    if problems:
-        err(f"{paint('hint:', 'cyan', sys.stderr)} mlcli doctor")
+    hints = {problem.message: problem.hint or "mlcli doctor" for problem in problems}
+    for message in list(hints)[:5]:
+        warning(message)
+    if len(hints) > 5:
+        warning(f"{len(hints) - 5} more documents cannot be read")
+    for hint in dict.fromkeys(list(hints.values())[:5]):
+        err(f"{paint('hint:', 'cyan', sys.stderr)} {escaped(hint)}")
 
 
 def usage_error(fault: Any) -> None:

@@ -17,15 +17,17 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
     """Show all that is known of a run, or of a model version and its run."""
     from ..domain.model import ModelVersion
     from ..domain.run import Run
-    from ..errors import NotFound
+    from ..errors import MlcliError, NotFound
     from ..lookup import find_any
     from ..registry import stage_of, versions_from
     from ..workspace import Workspace
 
     workspace = Workspace.find()
-    found = find_any(workspace, ref)
+    problems: list[MlcliError] = []
+    found = find_any(workspace, ref, problems)
     if isinstance(found, ModelVersion):
-        stage = stage_of(workspace, found)
+        stage = stage_of(workspace, found, problems)
+        output.warn_of(problems)
         if as_json:
             output.emit_json("mlcli.version/1", version=found, stage=stage)
             return
@@ -33,20 +35,23 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
         output.out()
         _run(workspace, found.run, registered=[])
     elif isinstance(found, Run):
-        states = versions_from(workspace, found)
+        states = versions_from(workspace, found, problems)
+        output.warn_of(problems)
         if as_json:
             output.emit_json("mlcli.run/1", run=found, versions=[state.version.ref for state in states])
             return
         _run(workspace, found, registered=[f"{state.version.ref} {state.stage}" for state in states])
-    elif as_json:
-        output.emit_json("mlcli.found/1", runs=found.runs, versions=[version.ref for version in found.versions])
-    elif found.runs or found.versions:
+    else:
+        output.warn_of(problems)
+        if as_json:
+            output.emit_json("mlcli.found/1", runs=found.runs, versions=[version.ref for version in found.versions])
+            return
+        if not found.runs and not found.versions:
+            raise NotFound(f"no run was made from {output.escaped(ref)}", "mlcli ls")
         for version in found.versions:
             output.out(output.escaped(version.ref))
         for run in found.runs:
             output.out(f"{run.id}\t{output.escaped(run.name)}")
-    else:
-        raise NotFound(f"no run was made from {output.escaped(ref)}", "mlcli ls")
 
 
 def _line(label: str, value: str) -> None:

@@ -24,7 +24,7 @@ def row(*ids: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", ids)
 
 
-VICTIM = "3bd2848d" + "0" * 24
+VICTIM = "3bd50c91" + "0" * 24
 
 
 def document(store: Path, run_id: str = VICTIM) -> Path:

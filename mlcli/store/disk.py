@@ -21,7 +21,7 @@ from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
 from . import layout, objects, schema
 from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
-from .files import Files
+from .files import Files, Reading
 
 if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
@@ -218,7 +218,8 @@ class DiskStore:
         return self.files.path(layout.artifacts(run_id))
 
     def content_path(self, artifact: Artifact) -> str:
-        return objects.verify(self.files, artifact)
+        with Reading(layout.object_path(artifact.digest)):
+            return objects.verify(self.files, artifact)
 
     def has_content(self, artifact: Artifact) -> bool:
         return self.files.exists(layout.object_path(artifact.digest))

@@ -13,6 +13,7 @@ from ..errors import Corrupt, MlcliError
 from . import layout, objects, schema, trash
 from . import points as history
 from .disk import DiskStore
+from .files import Reading
 
 _OBJECT = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"[0-9a-f]{32}")
@@ -153,10 +154,15 @@ def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Proble
         yield Problem(
             code="artifact-unlinked", where=where, message="it is missing; its content is kept", mendable=True
         )
-    elif not os.path.samefile(path, store.files.path(name)) and objects.digest_of_file(path) != artifact.digest:
+    elif not os.path.samefile(path, store.files.path(name)) and _digest(where, path) != artifact.digest:
         yield Problem(
             code="artifact-altered", where=where, message="it was altered; its content is kept", mendable=True
         )
+
+
+def _digest(where: str, path: str) -> str:
+    with Reading(where):
+        return objects.digest_of_file(path)
 
 
 def _models(store: DiskStore) -> Iterator[Problem]:
@@ -185,7 +191,8 @@ def _objects(store: DiskStore) -> Iterator[Problem]:
                 yield _foreign(where)
                 continue
             try:
-                altered = objects.digest_of_file(store.files.path(where)) != f"sha256:{name}"
+                with Reading(where):
+                    altered = objects.digest_of_file(store.files.path(where)) != f"sha256:{name}"
             except MlcliError as error:
                 yield Problem(code="unreadable", where=where, message=error.message)
                 continue

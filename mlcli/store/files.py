@@ -42,7 +42,7 @@ class Files:
 
     def read(self, name: str) -> bytes:
         """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
-        with _Reading(name):
+        with Reading(name):
             descriptor = self._opened(name)
             try:
                 found = os.fstat(descriptor)
@@ -67,7 +67,7 @@ class Files:
     def names(self, directory: str) -> list[str]:
         """The names in a directory, unsorted; none where it does not exist."""
         try:
-            with _Reading(directory):
+            with Reading(directory):
                 return os.listdir(self.path(directory))
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -131,7 +131,7 @@ class Files:
     def checksum(self, name: str, most: int | None = None) -> tuple[int, int]:
         """A file's size and the CRC-32 of its content, or of no more than its beginning; (0, 0) where there is none."""
         size = crc = 0
-        with _Reading(name):
+        with Reading(name):
             try:
                 descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             except FileNotFoundError:
@@ -156,7 +156,7 @@ class Files:
 
     def blocks(self, name: str, size: int) -> Iterator[bytes]:
         """A file's content, `size` bytes at a time; nothing where there is no such file."""
-        with _Reading(name):
+        with Reading(name):
             try:
                 descriptor = self._opened(name)
             except FileNotFoundError:
@@ -497,7 +497,7 @@ class Mapped:
         os.close(self.descriptor)
 
 
-class _Reading:
+class Reading:
     """Tells any OSError within as ReadFailed, naming the file, but that there is none."""
 
     __slots__ = ("name",)

@@ -68,8 +68,9 @@ def _shown(char: str) -> str:
 
 def quoted(text: object, limit: int = 60) -> str:
     """`text` between quotes for a message: escaped, and cut where it would fill the screen."""
-    shown = escaped(text)
-    return f"'{shown}'" if len(shown) <= limit else f"'{shown[:limit]}…' ({len(shown)} characters)"
+    raw = text if isinstance(text, str) else str(text)
+    shown = escaped(raw[: limit + 1])
+    return f"'{shown}'" if len(shown) <= limit else f"'{shown[:limit]}…' ({len(raw)} characters)"
 
 
 def check_name(name: str, what: str) -> str:

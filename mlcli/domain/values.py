@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec import json
+
 from ..errors import InvalidValue
 from .names import check_key, quoted, storable
 from .run import Param
@@ -18,10 +20,21 @@ MAX_TIMESTAMP = 62_135_596_800_000  # as far from 1970 as the year 1, and before
 MAX_PARAMS = 10_000
 MAX_VALUE = 500_000
 MAX_NOTE = 100_000
+MAX_DEPTH = 32
 
 
 def json_value(value: Any, key: str) -> Any:
     """`value` as JSON keeps it: numbers, texts, true, false, null, lists and maps; anything else by its text."""
+    kept = _json_value(value, key, 0)
+    size = len(kept) if isinstance(kept, str) else len(json.encode(kept)) if isinstance(kept, list | dict) else 0
+    if size > MAX_VALUE:
+        raise InvalidValue(f"param {quoted(key)} has {size} characters and at most {MAX_VALUE} fit")
+    return kept
+
+
+def _json_value(value: Any, key: str, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise InvalidValue(f"param {quoted(key)} has lists or maps nested more than {MAX_DEPTH} deep")
     if hasattr(value, "item") and callable(value.item) and getattr(value, "ndim", None) == 0:
         value = value.item()  # a NumPy or torch scalar
     if isinstance(value, bool) or value is None:
@@ -31,13 +44,10 @@ def json_value(value: Any, key: str) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, list | tuple):
-        return [json_value(inner, key) for inner in value]
+        return [_json_value(inner, key, depth + 1) for inner in value]
     if isinstance(value, dict):
-        return {str(name): json_value(inner, key) for name, inner in value.items()}
-    text = storable(value if isinstance(value, str) else str(value))
-    if len(text) > MAX_VALUE:
-        raise InvalidValue(f"param {quoted(key)} has {len(text)} characters and at most {MAX_VALUE} fit")
-    return text
+        return {storable(str(name)): _json_value(inner, key, depth + 1) for name, inner in value.items()}
+    return storable(value if isinstance(value, str) else str(value))
 
 
 def metric_value(key: str, value: Any) -> float:

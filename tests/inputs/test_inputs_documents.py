@@ -382,7 +382,7 @@ def test_more_than_fits_is_refused_and_nothing_is_kept(project: Path, cli, row: 
     told = {
         "J27-params": "a run has at most 10000 params, and these are 200000",
         "J27-value": "param 'p' has 10000000 characters and at most 500000 fit",
-        "J27-list": "param 'p' has 10000501 characters and at most 500000 fit",
+        "J27-list": "param 'p' has 10000301 characters and at most 500000 fit",
         "J27-tag": "tag 'p' has 10000000 characters and at most 500000 fit",
         "J27-note": "a note has at most 100000 characters, and this one 10000000",
         "J27-deep": "param 'p' has lists or maps nested more than 32 deep",

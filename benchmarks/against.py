@@ -36,7 +36,7 @@ COLUMNS = {
     "lost": "runs that ended well and are not in the store, of all rounds",
     "died": "processes that ended in an error, of all rounds",
     "ms CPU": "CPU a run, of 8 processes",
-    "file": "s of CPU to keep a file, beyond an empty run",
+    "file": "s of CPU to keep a file and end the run",
     "f. wall": "the same, wall",
     "files": "s of CPU to keep a directory of small files",
     "fs. wall": "the same, wall",
@@ -65,12 +65,14 @@ def figures(logger: Logger, directory: Path, sizes: Sizes) -> Iterator[tuple[str
             pairs = zip(told["rates"], told["floors"], strict=True)
             yield "of floor", statistics.median([rate / floor for rate, floor in pairs])
             yield "us CPU", told["cpu"] * 1e6
-    alone = logger.spend("artifact", at=at) if "lacks" not in logger.ask("artifact", at=at) else None
-    for verb, path, cpu, wall in (("artifact", "big", "file", "f. wall"), ("directory", "files", "files", "fs. wall")):
-        spent = logger.spend(verb, directory / path, at=at) if alone else None
-        if spent and alone and "lacks" not in spent.out:
-            yield cpu, spent.cpu - alone.cpu
-            yield wall, spent.wall - alone.wall
+    for verb, path, on_cpu, wall in (
+        ("artifact", "big", "file", "f. wall"),
+        ("directory", "files", "files", "fs. wall"),
+    ):
+        told = logger.ask(verb, directory / path, at=at)
+        if "cpu" in told:
+            yield on_cpu, told["cpu"]
+            yield wall, told["wall"]
     shutil.rmtree(at)
     for processes, name in ((1, "runs/s"), (8, "8 proc.")):
         at = project(directory / "at")

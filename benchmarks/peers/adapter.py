@@ -170,18 +170,19 @@ class Verbs:
         logger.end()
 
     def artifact(self, *paths):
-        """A run that keeps these files; none, and it is the run alone."""
-        self.logger.start()
-        for path in paths:
-            self.logger.artifact(path)
-        self.logger.end()
-        return {}
+        """A run that keeps these files, and what that and its end took; none, and it is the run alone."""
+        return self._kept(self.logger.artifact, paths)
 
     def directory(self, path):
+        return self._kept(getattr(self.logger, "directory", self.logger.artifact), [path])
+
+    def _kept(self, keep, paths):
         self.logger.start()
-        getattr(self.logger, "directory", self.logger.artifact)(path)
+        used, began = cpu(), time.perf_counter()
+        for path in paths:
+            keep(path)
         self.logger.end()
-        return {}
+        return {"cpu": cpu() - used, "wall": time.perf_counter() - began}
 
     def count(self):
         return {"count": self.logger.count()}

@@ -210,8 +210,7 @@ def log_artifact(workspace: Workspace, run_id: str, source: str, path: str) -> l
     if not os.path.lexists(source):
         raise InvalidValue(f"no such file or directory: {quoted(source)}")
     with workspace.store.adding_content():
-        kept = workspace.store.put(source, path)
-        workspace.store.attach(run_id, kept)
+        kept = workspace.store.keep(run_id, source, path)
         workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
     return kept
 
@@ -220,8 +219,7 @@ def log_model(workspace: Workspace, run_id: str, directory: str, model: Model) -
     """Keep a saved model's directory as the run's artifact `model.path`, with what is needed to load it again."""
     check_artifact_path(model.path)
     with workspace.store.adding_content():
-        kept = workspace.store.put(directory, model.path)
-        workspace.store.attach(run_id, kept)
+        kept = workspace.store.keep(run_id, directory, model.path)
         model = replace(model, digest=workspace.store.manifest(kept, model.path))
 
         def logged(run: Run) -> Run:

@@ -73,7 +73,7 @@ class Store(Protocol):
         """
 
     def adding_content(self) -> AbstractContextManager[None]:
-        """Keep sweeps out while content is put that no document cites yet."""
+        """Keep sweeps out while content is kept that no document cites yet."""
 
     def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Append to a run's metrics; in the kernel's hands when this returns."""
@@ -93,11 +93,8 @@ class Store(Protocol):
     def output_descriptor(self, run_id: str) -> int:
         """A descriptor to append the run's output to and read it from."""
 
-    def put(self, source: str, path: str) -> list[Artifact]:
-        """Keep a file's or directory's content; `path` is what it will be called below a run's artifacts."""
-
-    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
-        """Let kept content be reached from the run's artifacts directory."""
+    def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
+        """Keep a file's or directory's content, reached from the run's artifacts by `path`; all of it or nothing."""
 
     def artifacts_directory(self, run_id: str) -> str:
         """Where a run's artifacts lie."""

@@ -17,7 +17,7 @@ from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run, RunStatus, summarised
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
-from ..errors import BadStore, Corrupt, InvalidName, MlcliError, NotFound
+from ..errors import BadStore, Corrupt, MlcliError, NotFound
 from . import layout, objects, schema
 from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
@@ -201,18 +201,11 @@ class DiskStore:
 
     # Artifacts
 
-    def put(self, source: str, path: str) -> list[Artifact]:
-        return [objects.put(self.files, file, below) for file, below in objects.gathered(source, path)]
-
-    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
+    def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
         below = layout.artifacts(run_id)
-        taken = {name.lower(): name for name in self._files_below(below)}
-        for artifact in artifacts:
-            other = taken.setdefault(artifact.path.lower(), artifact.path)
-            if other != artifact.path:
-                raise InvalidName(f"{quoted(artifact.path)} and {quoted(other)} differ in case only")
-        for artifact in artifacts:
-            self.files.link(layout.object_path(artifact.digest), f"{below}/{artifact.path}")
+        sources = objects.gathered(source, path)
+        objects.refuse_case_twins(self.files, below, (name for _, name in sources))
+        return objects.keep(self.files, below, sources)
 
     def artifacts_directory(self, run_id: str) -> str:
         return self.files.path(layout.artifacts(run_id))
@@ -336,14 +329,6 @@ class DiskStore:
     def _numbers_in(self, directory: str) -> list[int]:
         names = self._registry.names(directory)
         return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
-
-    def _files_below(self, directory: str) -> list[str]:
-        top = self.files.path(directory)
-        return [
-            os.path.relpath(os.path.join(where, name), top).replace(os.sep, "/")
-            for where, _, names in os.walk(top)
-            for name in names
-        ]
 
 
 _MODEL_TABLES = (layout.versions, layout.events, layout.stages)

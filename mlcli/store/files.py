@@ -21,6 +21,7 @@ from . import layout, locks
 from .faults import hint, reason
 
 MAX_DOCUMENT = 64 * 2**20
+_MANY = 16
 _NO_ALLOCATION = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
@@ -212,11 +213,51 @@ class Files:
         finally:
             os.close(descriptor)
 
-    def gather(self, parts: Iterable[bytes]) -> tuple[str, int, int]:
+    def link_new(self, source: str, name: str) -> bool:
+        """Give a file that is here a second name; False where the name is taken or the file system has no links."""
+        with self.writing(name):
+            self._make_directory(os.path.dirname(name))
+            try:
+                os.link(self.path(source), self.path(name), follow_symlinks=False)
+            except OSError as error:
+                if error.errno != errno.EEXIST and error.errno not in _NO_LINKS:
+                    raise
+                return False
+            return True
+
+    def settle_all(self, names: list[str]) -> None:
+        """Make files or directories durable; many by one call that makes all of the file system so."""
+        if not self.sync or not names:
+            return
+        with self.writing(os.path.commonpath(names)):
+            if len(names) > _MANY and self._sync_all():
+                return
+            for name in names:
+                descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+    def _sync_all(self) -> bool:
+        import ctypes
+
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            return False
+        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if syncfs(descriptor):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        finally:
+            os.close(descriptor)
+        return True
+
+    def gather(self, parts: Iterable[bytes], mode: int = 0o666) -> tuple[str, int, int]:
         """Write parts to a new temporary file, durable; its path, size and the CRC-32 of all of it."""
         with self.writing(layout.TEMPORARY):
             self._make_directory(layout.TEMPORARY)
-            path, descriptor = self._new_temporary()
+            path, descriptor = self._new_temporary(mode)
             size = crc = 0
             try:
                 for part in parts:
@@ -294,10 +335,10 @@ class Files:
             else:
                 os.unlink(path)
 
-    def make_directory(self, name: str) -> None:
-        """Make a directory and its parents."""
+    def make_directory(self, name: str, *, sync: bool = True) -> None:
+        """Make a directory and its parents; not `sync`: they need not be durable yet."""
         with self.writing(name):
-            self._make_directory(name)
+            self._make_directory(name, sync=sync)
 
     def temporary_path(self) -> str:
         """A path for a new temporary file, on the same file system."""
@@ -342,9 +383,9 @@ class Files:
             os.close(descriptor)
         return path
 
-    def _new_temporary(self) -> tuple[str, int]:
+    def _new_temporary(self, mode: int = 0o666) -> tuple[str, int]:
         path = f"{self.root}/{layout.TEMPORARY}/{os.getpid()}-{os.urandom(16).hex()}"
-        return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
 
     def _publish(self, temporary: str, name: str) -> bool:
         directory = os.path.dirname(name)
@@ -521,7 +562,7 @@ def read_all(descriptor: int, size: int) -> bytes:
     return data
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of `data`, in as many calls as it takes."""
     view = memoryview(data)
     while view:

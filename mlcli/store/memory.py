@@ -23,7 +23,7 @@ from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatu
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..domain.trash import Removed, Swept
-from ..errors import InvalidName, NotFound
+from ..errors import NotFound
 from . import layout, objects, schema
 from .files import Files
 from .matching import compiled
@@ -64,7 +64,6 @@ class MemoryStore:
         self._is_alive = is_alive
         self._runs: dict[str, schema.Document] = {}
         self._points: dict[str, list[MetricPoint]] = {}
-        self._attached: dict[str, dict[str, str]] = {}
         self._versions: dict[str, dict[int, schema.Document]] = {}
         self._events: dict[str, dict[str, schema.Document]] = {}
         self._holders: dict[tuple[str, Stage], Holder] = {}
@@ -156,7 +155,6 @@ class MemoryStore:
             for key in due:
                 self._trash.pop(key)
                 self._points.pop(key[0], None)
-                self._attached.pop(key[0], None)
             for name in loose:
                 self._files.delete(name)
         return swept
@@ -194,18 +192,11 @@ class MemoryStore:
 
     # Artifacts
 
-    def put(self, source: str, path: str) -> list[Artifact]:
-        return [objects.put(self._files, file, below) for file, below in objects.gathered(source, path)]
-
-    def attach(self, run_id: str, artifacts: Sequence[Artifact]) -> None:
-        taken = {name.lower(): name for name in self._attached.get(run_id, {})}
-        for artifact in artifacts:
-            other = taken.setdefault(artifact.path.lower(), artifact.path)
-            if other != artifact.path:
-                raise InvalidName(f"{quoted(artifact.path)} and {quoted(other)} differ in case only")
-        for artifact in artifacts:
-            self._attached.setdefault(run_id, {})[artifact.path] = artifact.digest
-            self._files.link(layout.object_path(artifact.digest), f"{layout.artifacts(run_id)}/{artifact.path}")
+    def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
+        below = layout.artifacts(run_id)
+        sources = objects.gathered(source, path)
+        objects.refuse_case_twins(self._files, below, (name for _, name in sources))
+        return objects.keep(self._files, below, sources)
 
     def artifacts_directory(self, run_id: str) -> str:
         return self._files.path(layout.artifacts(run_id))

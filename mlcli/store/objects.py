@@ -4,18 +4,120 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from ..domain.names import check_artifact_path, quoted
 from ..domain.run import Artifact
-from ..errors import Corrupt, InvalidValue, Missing, NotFound
+from ..errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from . import layout
 from .digest import digest_of
 from .faults import reason
-from .files import Files, write_all
+from .files import Files, read_all, write_all
 
 _CHUNK = 2**20
+_SMALL = 2**18
+_BUFFER = 2**18
+_LARGE = 2**25
+_LOOKED_AT = 20_000
+
+
+def keep(files: Files, directory: str, sources: Iterable[tuple[str, str]]) -> list[Artifact]:
+    """Keep the content of the files `sources`, each reached by the path it comes with, below a run's `directory`.
+
+    Small files are written where the run finds them and then linked to their digests, durable together; content that is
+    here already is linked only. Nothing is left behind where one of them cannot be kept.
+    """
+    keeper = _Keeper(files, directory)
+    try:
+        kept = [keeper.keep(source, path) for source, path in sources]
+        keeper.publish()
+    except BaseException:
+        keeper.undo()
+        raise
+    return kept
+
+
+class _Keeper:
+    def __init__(self, files: Files, directory: str) -> None:
+        self.files, self.directory = files, directory
+        self.made: set[str] = set()
+        self.created: list[str] = []
+        self.pending: dict[str, str] = {}
+        self.sha256 = _sha256
+
+    def keep(self, source: str, path: str) -> Artifact:
+        reading = open_source(source)
+        try:
+            data = read_all(reading, _SMALL + 1)
+            if len(data) > _SMALL:
+                os.lseek(reading, 0, os.SEEK_SET)
+                artifact = _put_open(self.files, reading, path)
+                self.files.link(layout.object_path(artifact.digest), f"{self.directory}/{path}")
+                return artifact
+        finally:
+            os.close(reading)
+        sha = self.sha256()
+        sha.update(data)
+        artifact = Artifact(path=path, size=len(data), digest=f"sha256:{sha.hexdigest()}")
+        with self.files.writing(f"{self.directory}/{path}"):
+            if not self._placed(data, layout.object_path(artifact.digest), f"{self.directory}/{path}"):
+                self._placed_slowly(data, artifact)
+        return artifact
+
+    def _placed(self, data: bytes, name: str, target: str) -> bool:
+        """Link the content where the run finds it, or write it there; False where only another way will do."""
+        directory = target.rpartition("/")[0]
+        if directory not in self.made:
+            self.files.make_directory(directory, sync=False)
+            self.made.add(directory)
+        there = self.files.path(target)
+        try:
+            os.link(self.files.path(self.pending.get(name, name)), there, follow_symlinks=False)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        else:
+            self.created.append(target)
+            return True
+        try:
+            writing = os.open(there, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o444)
+        except FileExistsError:
+            return False
+        self.created.append(target)
+        try:
+            write_all(writing, data)
+        finally:
+            os.close(writing)
+        self.pending[name] = target
+        return True
+
+    def _placed_slowly(self, data: bytes, artifact: Artifact) -> None:
+        name = layout.object_path(artifact.digest)
+        if not self.files.exists(name):
+            if name in self.pending:
+                self.publish()
+            else:
+                self.files.adopt(self.files.gather([data], mode=0o444)[0], name)
+        self.files.link(name, f"{self.directory}/{artifact.path}")
+
+    def publish(self) -> None:
+        """Give what was written its names by digest, after it is durable."""
+        pending, self.pending = self.pending, {}
+        self.files.settle_all(list(pending.values()))
+        for name, target in pending.items():
+            if not self.files.link_new(target, name):  # not a file system for links, or another was faster
+                if not self.files.exists(name):
+                    self.files.adopt(self.files.gather(self.files.blocks(target, _CHUNK), mode=0o444)[0], name)
+                self.files.link(name, target)
+        self.files.settle_all(sorted({name.rpartition("/")[0] for name in pending}))
+
+    def undo(self) -> None:
+        """Take back what no document will tell of."""
+        for target in self.created:
+            self.files.forget(target)
 
 
 def put(files: Files, source: str, path: str) -> Artifact:
@@ -23,27 +125,41 @@ def put(files: Files, source: str, path: str) -> Artifact:
 
     The user's file is only read. Raises NotFound, InvalidValue (not a regular file) or WriteFailed.
     """
-    reading = _open_source(source)
+    reading = open_source(source)
     try:
-        temporary = files.temporary_path()
-        with files.writing(layout.OBJECTS):
-            writing = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            try:
-                size, digest = _copied(reading, writing)
-                os.fchmod(writing, 0o444)
-                files.sync_file(writing)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(writing)
+        return _put_open(files, reading, path)
     finally:
         os.close(reading)
+
+
+def _put_open(files: Files, reading: int, path: str) -> Artifact:
+    size = os.fstat(reading).st_size
+    if size >= _LARGE and _is_one_of_that_size(files, size):
+        size, digest = _digested(reading)  # most likely here already: then it need not be copied
+        if files.exists(layout.object_path(digest)):
+            return Artifact(path=path, size=size, digest=digest)
+        os.lseek(reading, 0, os.SEEK_SET)
+    temporary = files.temporary_path()
+    with files.writing(layout.OBJECTS):
+        writing = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o444)
+        try:
+            size, digest = _digested(reading, writing)
+            files.sync_file(writing)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        finally:
+            os.close(writing)
     files.adopt(temporary, layout.object_path(digest))
     return Artifact(path=path, size=size, digest=digest)
 
 
-def _open_source(source: str) -> int:
+def _is_one_of_that_size(files: Files, size: int) -> bool:
+    return any(os.lstat(files.path(name)).st_size == size for name in islice(kept(files), _LOOKED_AT))
+
+
+def open_source(source: str) -> int:
+    """Open a file to be read; NotFound or InvalidValue where there is none, or it is no regular file."""
     try:
         reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -56,12 +172,16 @@ def _open_source(source: str) -> int:
     return reading
 
 
-def _copied(reading: int, writing: int) -> tuple[int, str]:
+def _digested(reading: int, writing: int | None = None) -> tuple[int, str]:
+    """Read a file to its end, and copy it if asked; its size and digest."""
     sha, size = _sha256(), 0
-    while part := os.read(reading, _CHUNK):
+    buffer = memoryview(bytearray(_BUFFER))
+    while count := os.readv(reading, [buffer]):
+        part = buffer[:count]
         sha.update(part)
-        write_all(writing, part)
-        size += len(part)
+        if writing is not None:
+            write_all(writing, part)
+        size += count
     return size, f"sha256:{sha.hexdigest()}"
 
 
@@ -73,12 +193,9 @@ def _sha256() -> Any:
 
 def digest_of_file(path: str) -> str:
     """The digest of a file's content; NotFound or InvalidValue where it cannot be read."""
-    reading = _open_source(path)
+    reading = open_source(path)
     try:
-        sha = _sha256()
-        while part := os.read(reading, _CHUNK):
-            sha.update(part)
-        return f"sha256:{sha.hexdigest()}"
+        return _digested(reading)[1]
     finally:
         os.close(reading)
 
@@ -109,28 +226,46 @@ def gathered(source: str, below: str) -> list[tuple[str, str]]:
     if not os.path.isdir(source):
         return [(source, check_artifact_path(below))]
     top = os.path.realpath(source)
-    found = []
-    for directory, subdirectories, names in os.walk(source):
-        subdirectories.sort()
-        for name in subdirectories:
-            _refuse_link_out(os.path.join(directory, name), top)
-            if os.path.islink(os.path.join(directory, name)):
-                raise InvalidValue(f"{quoted(os.path.join(directory, name))} is a link to a directory")
-        for name in sorted(names):
-            path = os.path.join(directory, name)
-            _refuse_link_out(path, top)
-            relative = os.path.relpath(path, source).replace(os.sep, "/")
-            found.append((path, check_artifact_path(f"{below}/{relative}" if below else relative)))
-    return found
+    return [(path, check_artifact_path(name)) for path, name in _walked(source, f"{below}/" if below else "", top)]
+
+
+def _walked(directory: str, prefix: str, top: str) -> Iterator[tuple[str, str]]:
+    with os.scandir(directory) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    directories = []
+    for entry in entries:
+        if entry.is_symlink():
+            _refuse_link_out(entry.path, top)
+            if entry.is_dir():
+                raise InvalidValue(f"{quoted(entry.path)} is a link to a directory")
+        if entry.is_dir():
+            directories.append(entry)
+        else:
+            yield entry.path, prefix + entry.name
+    for entry in directories:
+        yield from _walked(entry.path, f"{prefix}{entry.name}/", top)
 
 
 def _refuse_link_out(path: str, top: str) -> None:
-    if os.path.islink(path):
-        target = os.path.realpath(path)
-        if target != top and not target.startswith(top + os.sep):
-            raise InvalidValue(
-                f"{quoted(path)} is a link out of the directory", "log the file it points to by its own name"
-            )
+    target = os.path.realpath(path)
+    if target != top and not target.startswith(top + os.sep):
+        raise InvalidValue(
+            f"{quoted(path)} is a link out of the directory", "log the file it points to by its own name"
+        )
+
+
+def refuse_case_twins(files: Files, directory: str, paths: Iterable[str]) -> None:
+    """InvalidName where a path and one that is there, or another of them, differ in case only."""
+    names: dict[str, dict[str, str]] = {}
+    for path in paths:
+        at = ""
+        for part in path.split("/"):
+            if at not in names:
+                names[at] = {name.lower(): name for name in files.names(f"{directory}/{at}".rstrip("/"))}
+            other = names[at].setdefault(part.lower(), part)
+            if other != part:
+                raise InvalidName(f"{quoted(path)} and {quoted(at + other)} differ in case only")
+            at += f"{part}/"
 
 
 def manifest_digest(artifacts: list[Artifact], path: str) -> str:

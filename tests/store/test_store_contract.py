@@ -348,8 +348,7 @@ def test_output_is_appended_to(store, three):
 
 def test_a_file_is_kept_under_its_digest_and_found_below_the_run(store, three, tmp_path: Path):
     (tmp_path / "plot.txt").write_text("x")
-    kept = store.put(str(tmp_path / "plot.txt"), "plots/roc.txt")
-    store.attach(three[0].id, kept)
+    kept = store.keep(three[0].id, str(tmp_path / "plot.txt"), "plots/roc.txt")
     digest = "sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     assert kept == [Artifact(path="plots/roc.txt", size=1, digest=digest)]
     assert Path(store.artifacts_directory(three[0].id), "plots", "roc.txt").read_text() == "x"
@@ -361,7 +360,7 @@ def test_a_directory_has_one_digest_wherever_it_lies(store, tmp_path: Path):
     (tmp_path / "model" / "data").mkdir(parents=True)
     (tmp_path / "model" / "model.joblib").write_text("m")
     (tmp_path / "model" / "data" / "x").write_text("x")
-    kept = store.put(str(tmp_path / "model"), "best/model")
+    kept = store.keep("ab" * 16, str(tmp_path / "model"), "best/model")
     (tmp_path / "model").rename(tmp_path / "moved")
     assert [file.path for file in kept] == ["best/model/model.joblib", "best/model/data/x"]
     assert store.manifest(kept, "best/model") == store.digest_of(str(tmp_path / "moved"))
@@ -376,7 +375,7 @@ def test_content_that_is_not_here_is_missing(store):
 
 def test_content_that_was_altered_is_not_given_out(store, tmp_path: Path):
     (tmp_path / "a").write_text("a")
-    kept = store.put(str(tmp_path / "a"), "a")
+    kept = store.keep("ab" * 16, str(tmp_path / "a"), "a")
     where = store.content_path(kept[0])
     os.chmod(where, 0o644)
     Path(where).write_text("b")
@@ -386,9 +385,9 @@ def test_content_that_was_altered_is_not_given_out(store, tmp_path: Path):
 
 def test_two_names_that_differ_in_case_only_are_refused(store, three, tmp_path: Path):
     (tmp_path / "a").write_text("a")
-    store.attach(three[0].id, store.put(str(tmp_path / "a"), "Model.bin"))
+    store.keep(three[0].id, str(tmp_path / "a"), "Model.bin")
     with pytest.raises(InvalidName, match=r"'model.bin' and 'Model.bin' differ in case only"):
-        store.attach(three[0].id, store.put(str(tmp_path / "a"), "model.bin"))
+        store.keep(three[0].id, str(tmp_path / "a"), "model.bin")
 
 
 # Registry

@@ -339,7 +339,8 @@ for number in range(50):
 
 def test_lines_of_eight_processes_are_all_there_and_whole(files: Files, at_once):
     at_once(8, APPEND, files.root)
-    lines = files.read("metrics.jsonl").decode().splitlines()
+    # A writer that saw another in the middle of its line ends that first: a line end too many is no line.
+    lines = list(filter(None, files.read("metrics.jsonl").decode().splitlines()))
     assert sorted(lines) == sorted(f"{who}-{number}-{'x' * 500}" for who in range(8) for number in range(50))
 
 

@@ -33,6 +33,7 @@ class Files:
         self.root = root
         self.sync = sync
         self.lock_seconds = lock_seconds
+        self._no_links: set[str] = set()
         self._settled: set[str] = set()
 
     # Reading
@@ -366,6 +367,7 @@ class Files:
     def writing(self, name: str) -> Iterator[None]:
         """Tell any OSError within as WriteFailed, naming the file."""
         try:
+            self._refuse_links(os.path.dirname(name))
             yield
         except OSError as error:
             raise WriteFailed(f"cannot write .mlruns/{name}: {reason(error)}", hint(error)) from error
@@ -443,7 +445,18 @@ class Files:
                 self._sync_path(os.path.dirname(path))
             return
         if stat.S_ISLNK(mode):
-            raise BadStore(f"{path} is a symbolic link, and mlcli follows no link inside a store", "mlcli doctor")
+            raise _is_link(path)
+        self._refuse_links(os.path.dirname(name))
+
+    def _refuse_links(self, directory: str) -> None:
+        """BadStore where a part of the way to a directory is a link, which could lead out of the store."""
+        here = directory
+        while here and here not in self._no_links:
+            if os.path.islink(self.path(here)):
+                raise _is_link(self.path(here))
+            here = os.path.dirname(here)
+        if os.path.isdir(self.path(directory)):
+            self._no_links.add(directory)
 
     def _sync(self, descriptor: int) -> None:
         if self.sync:
@@ -567,6 +580,10 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _is_link(path: str) -> BadStore:
+    return BadStore(f"{path} is a symbolic link, and mlcli follows no link inside a store", "mlcli doctor")
 
 
 def _unlink(path: str) -> None:

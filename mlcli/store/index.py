@@ -244,6 +244,8 @@ class Index:
             self.connection.execute("delete from run where n = ?", (n,))
 
     def _opened(self, sqlite3: Any) -> Any:
+        if os.path.islink(self.path):
+            raise Unusable("it is a symbolic link")
         try:
             connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
         except sqlite3.Error as error:

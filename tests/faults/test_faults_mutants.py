@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Ask  # type: ignore[attr-defined]
+from conftest import FULL, Ask  # type: ignore[attr-defined]
 from harness.mutants import MUTANTS, sown
 
 
@@ -14,3 +14,10 @@ def test_a_sown_bug_is_seen(ask: Ask, tmp_path: Path, name: str):
     mutant = MUTANTS[name]
     report = ask(mutant.verb, "32 sown bugs: points", package=sown(mutant, tmp_path), **mutant.question)
     assert report.failed != []
+
+
+@pytest.mark.skipif(not FULL, reason="make faults")
+@pytest.mark.parametrize("name", list(MUTANTS))
+def test_without_the_bug_the_same_question_finds_nothing(ask: Ask, name: str):
+    mutant = MUTANTS[name]
+    assert ask(mutant.verb, "32 the same without the bug", **mutant.question).failed == []

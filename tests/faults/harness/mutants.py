@@ -12,65 +12,64 @@ import mlcli
 
 
 class Mutant(Struct, frozen=True, kw_only=True):
-    """A bug: the text that it replaces, in which file, and the question that must find it."""
+    """A bug: in which files it replaces which text by what, and the question that must find it."""
 
-    file: str
-    text: str
-    instead: str
+    changes: list[tuple[str, str, str]]
     verb: str
     question: dict[str, Any]
 
 
+FIRST_RUN = {"workload": "first run", "fault": "", "limit": 100}
 MUTANTS = {
     "no fsync of a file": Mutant(
-        file="store/files.py",
-        text="        if self.sync:\n            os.fsync(descriptor)\n",
-        instead="        pass\n",
+        changes=[("store/files.py", "        if self.sync:\n            os.fsync(descriptor)\n", "        pass\n")],
         verb="lost",
-        question={"workload": "first run", "fault": "", "limit": 120},
+        question=FIRST_RUN,
     ),
     "no fsync of a directory": Mutant(
-        file="store/files.py",
-        text="        self._sync_path(self.path(name) if name else self.root)\n",
-        instead="        pass\n",
+        changes=[
+            ("store/files.py", "        self._sync_path(self.path(name) if name else self.root)\n", "        pass\n")
+        ],
         verb="lost",
-        question={"workload": "first run", "fault": "", "limit": 120},
+        question=FIRST_RUN,
     ),
     "no fsync of the parent of a new directory": Mutant(
-        file="store/files.py",
-        text="            self._sync_path(os.path.dirname(path))\n",
-        instead="",
+        changes=[("store/files.py", "self._sync_path(os.path.dirname(path))\n", "pass\n")],
         verb="lost",
-        question={"workload": "first run", "fault": "", "limit": 120},
+        question=FIRST_RUN,
     ),
     "no fsync of the log": Mutant(
-        file="store/files.py",
-        text="                os.fsync(self.descriptor)\n",
-        instead="                pass\n",
+        changes=[
+            ("store/files.py", "            os.fsync(descriptor)\n            for each in", "            for each in")
+        ],
         verb="lost",
-        question={"workload": "recorder", "fault": "", "limit": 160},
+        question={"workload": "recorder", "fault": "", "limit": 100},
     ),
+    # Whoever reads finds a line behind a torn one, too: either alone would do.
     "torn tail not ended": Mutant(
-        file="store/files.py",
-        text='                    os.write(descriptor, b"\\n")\n',
-        instead="                    pass\n",
+        changes=[
+            ("store/files.py", '                    os.write(descriptor, b"\\n")\n', "                    pass\n"),
+            ("store/points.py", "            begins = line.find(_BEGINNING, 1)\n", "            begins = -1\n"),
+        ],
         verb="swept",
         question={"workload": "recorder", "fault": "torn"},
     ),
     "no look at the link count": Mutant(
-        file="store/files.py",
-        text="                if os.stat(temporary).st_nlink != 2:\n",
-        instead="                if True:\n",
+        changes=[
+            ("store/files.py", "                if os.stat(temporary).st_nlink != 2:\n", "                if True:\n")
+        ],
         verb="swept",
         question={"workload": "registry", "fault": "lie EEXIST"},
     ),
     "exists, then rename": Mutant(
-        file="store/files.py",
-        text="                os.link(temporary, self.path(name), follow_symlinks=False)\n",
-        instead=(
-            "                if self.exists(name):\n                    return False\n"
-            "                os.rename(temporary, self.path(name))\n"
-        ),
+        changes=[
+            (
+                "store/files.py",
+                "                os.link(temporary, self.path(name), follow_symlinks=False)\n",
+                "                if self.exists(name):\n                    return False\n"
+                "                os.rename(temporary, self.path(name))\n",
+            )
+        ],
         verb="raced",
         question={"writers": 8, "rounds": 5, "numbers": True},
     ),
@@ -81,11 +80,10 @@ def sown(mutant: Mutant, top: Path) -> Path:
     """A copy of the package with the bug in it; the directory to put first on the path."""
     source = Path(mlcli.__file__).parent
     shutil.copytree(source, top / "mlcli", ignore=shutil.ignore_patterns("__pycache__"))
-    path = top / "mlcli" / mutant.file
-    text = path.read_text()
-    if text.count(mutant.text) != 1:
-        raise AssertionError(
-            f"{mutant.file} holds {text.count(mutant.text)} times what the bug replaces:\n{mutant.text}"
-        )
-    path.write_text(text.replace(mutant.text, mutant.instead))
+    for file, text, instead in mutant.changes:
+        path = top / "mlcli" / file
+        found = path.read_text()
+        if found.count(text) != 1:
+            raise AssertionError(f"{file} holds {found.count(text)} times what the bug replaces:\n{text}")
+        path.write_text(found.replace(text, instead))
     return top

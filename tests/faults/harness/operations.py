@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlcli import machine, registry, tracking, trash
 from mlcli.domain.run import Model, RunStatus
@@ -39,6 +40,7 @@ class Site:
         self.workspace = Workspace(str(top / "project"), environ={"HOME": str(top)}, new_id=lambda: self.next_id)
         self.ids = dict(ids or {})
         self.recorders: dict[str, PointRecorder] = {}
+        self.steps: dict[str, int] = {}
         self.attempt = 0
         self.next_id = ""
 
@@ -95,6 +97,12 @@ class World:
         world.loose = {key: v for key, v in world.loose.items() if world.facts.get(key.split(" ")[0]) == "running"}
         return world
 
+    def with_facts(self, added: Facts) -> World:
+        """The same world with more in it."""
+        world = World({**self.facts, **added}, self.ids)
+        world.did, world.loose = self.did, self.loose
+        return world
+
     @property
     def key(self) -> str:
         """Two worlds with the same one are the same."""
@@ -120,7 +128,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One call, and its effect on the world; `once` says that it is refused where it was done before, `lazy`
     that the power may take it back.
 
-    `parts` are the effects it may have had where it was killed half-way: points before the one that was torn.
+    `parts` are the effects it may have had where it was killed half-way; what it logs `separate`ly may be there in part.
+    What is `resumed` goes on where it failed.
     """
 
     name: str
@@ -128,6 +137,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     effect: Effect
     once: bool = False
     lazy: bool = False
+    separate: bool = False
+    resumed: bool = False
     parts: Sequence[Effect] = ()
 
 
@@ -231,20 +242,32 @@ def points(name: str, step: int, **values: float) -> Operation:
 def _points(
     what: str, name: str, logged: list[tuple[str, int, float]], do: Callable[[Site], None], jump: float = 0.0
 ) -> Operation:
-    def first(count: int) -> Effect:
-        def change(facts: Facts, run: str) -> None:
-            for metric, step, value in logged[:count]:
-                key = f"{run} metric {metric}"
-                facts[key] = [*facts.get(key, []), (step, value)]
-
-        return _on_run(name, change)
+    def change(facts: Facts, run: str) -> None:
+        added: dict[str, list[tuple[int, float]]] = {}
+        for metric, step, value in logged:
+            added.setdefault(f"{run} metric {metric}", []).append((step, value))
+        facts.update({key: [*facts.get(key, []), *values] for key, values in added.items()})
 
     def jumped(site: Site) -> None:
         site.pass_time(jump)
         do(site)
 
-    parts = [first(count) for count in range(1, len(logged))]
-    return Operation(name=what, do=jumped, effect=first(len(logged)), parts=parts)
+    return Operation(name=what, do=jumped, effect=_on_run(name, change), separate=True)
+
+
+def burst(name: str, metric: str, count: int) -> Operation:
+    """A loop that logs a point at each step, as training does; tried again, it goes on at the step that failed."""
+
+    def do(site: Site) -> None:
+        recorder = site.recorder(name)
+        if metric not in recorder.heads:
+            recorder.know(metric)
+        while (step := site.steps.setdefault(f"{name} {metric}", 0)) < count:
+            recorder.add(metric, step / 8, step)
+            site.steps[f"{name} {metric}"] = step + 1
+
+    made = _points(f"burst {name}", name, [(metric, step, step / 8) for step in range(count)], do)
+    return replace(made, resumed=True)
 
 
 def artifact(name: str, path: str, content: str) -> Operation:

@@ -21,7 +21,7 @@ from .injector import CHANGES, Fault, Kind, Mode, State, fault_of
 from .journal import Journal, lines_of
 from .operations import Operation, Site, World, perform
 from .verdict import judged
-from .workloads import WORKLOADS, Operations
+from .workloads import LARGE, WORKLOADS, Operations
 
 PATIENCE = 120
 
@@ -79,7 +79,7 @@ class Sweep:
     """One workload in one directory, which is made anew for each point."""
 
     def __init__(self, top: Path, workload: str) -> None:
-        before, self.operations = WORKLOADS[workload]
+        before, self.operations = {**WORKLOADS, **LARGE}[workload]
         self.top, self.model, self.journal = top / "site", top / "model", top / "journal"
         self.began = int(time.time()) + 1
         self.world = self._set_up(before)

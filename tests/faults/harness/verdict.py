@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlcli import doctor
+from mlcli import doctor, tracking
 from mlcli.errors import MlcliError
+from mlcli.store.examine import Problem
 
 from .facts import Facts, difference, observed
 from .journal import DONE, FAILED, RAISED, STARTED, Line
@@ -16,10 +17,11 @@ from .operations import Operation, Site, World
 from .workloads import AFTERWARDS
 
 # What a fault may leave behind, all of it mendable: a temporary file, a run without an end, a torn line, an artifact
-# that is reached before its run tells of it, the files of a run that was removed, a stage's file that does not say yet
-# what the history says.
+# that is reached before its run tells of it or, where the power went, not any more, the files of a run that was removed,
+# a stage's file or a version that is not yet as the history says.
 LEFT = {
-    "leftover", "run-vanished", "metrics-damaged", "metrics-differ", "artifact-altered", "run-missing", "stage-disagrees",
+    "leftover", "run-vanished", "metrics-damaged", "metrics-differ", "artifact-unlinked", "artifact-altered",
+    "run-missing", "stage-disagrees", "half-removed", "half-restored",
 }  # fmt: skip
 
 Point = tuple[int, float]
@@ -40,12 +42,13 @@ def worlds(
     for position, line in enumerate(lines, 1):
         operation, loose = operations[line.number], line.at >= since
         in_flight = line.what == STARTED and position == len(lines)
+        failed = line.what == FAILED and line.attempt == 0 and not operation.resumed
         taken_back = line.what == DONE and operation.lazy and since < math.inf
-        if in_flight or taken_back or (line.what == FAILED and line.attempt == 0):
+        if in_flight or taken_back or failed:
             possible = [*possible, *_after(possible, operation, line.attempt, loose=loose, parts=True)]
         elif line.what == DONE:
             possible = _after(possible, operation, line.attempt, loose=loose)
-        elif line.what == FAILED:
+        elif line.what == FAILED and line.attempt:
             # Nothing is wrong any more: only what was done the first time may be refused now.
             if not operation.once:
                 raise Unexplained(f"{operation.name} fails once more, when the cause is gone: {line.message}")
@@ -61,8 +64,9 @@ def _after(
     possible: Sequence[World], operation: Operation, attempt: int, *, loose: bool, parts: bool = False
 ) -> list[World]:
     effects = [*(operation.parts if parts else ()), operation.effect]
+    loose = loose or (parts and operation.separate)
     found = [world.after(operation, effect, attempt, loose=loose) for world in possible for effect in effects]
-    return list({world.key: world for world in found}.values())
+    return list({world.key: world for world in found}.values()) if len(found) > 1 else found
 
 
 def matching(possible: Sequence[World], found: Facts, *, but: frozenset[str] = frozenset()) -> World:
@@ -104,8 +108,12 @@ def judged(
     """What is wrong with the store, in a line; '' where nothing is. Points that were logged `since` may be lost."""
     try:
         possible = worlds(before, operations, lines, since)
-        # A promotion that was killed is in the history; its stage's file follows when the next one is made, or mended.
-        matching(possible, observed(Site(top).workspace, settled=False), but=frozenset({"staging", "production"}))
+        # What was killed half-way is in the history of the model first; the rest follows when the next is done, or it
+        # is mended.
+        history = frozenset({"moves", "staging", "production"})
+        world = matching(possible, observed(Site(top).workspace, settled=False), but=history)
+        possible = _logged_on(top, world, possible)
+        matching(possible, observed(Site(top).workspace, settled=False), but=history)
         mend(top)
         found = observed(Site(top).workspace)
         _goes_on(top, World(found, matching(possible, found).ids))
@@ -116,19 +124,26 @@ def judged(
     return ""
 
 
+def _logged_on(top: Path, found: World, possible: Sequence[World]) -> list[World]:
+    """A process that outlived the fault logs another point to each run that was not ended; what then must be there."""
+    runs = [key for key, value in found.facts.items() if value == "running" and " " not in key]
+    for run in runs:
+        tracking.log_metrics(Site(top).workspace, run, {"afterwards": 0.5})
+    added = {f"{run} metric afterwards": [(0, 0.5)] for run in runs}
+    return [world.with_facts(added) for world in possible if world.facts.keys() >= set(runs)]
+
+
 def mend(top: Path, allowed: set[str] = LEFT) -> None:
     """Doctor finds only what a fault may leave, mends it, and then finds nothing."""
-    workspace = Site(top).workspace
-    found = {problem.code for problem in doctor.examined(workspace).problems}
-    if found - allowed:
-        raise Unexplained(f"doctor finds {_told(workspace)}")
-    doctor.examined(workspace, fix=True)
-    if doctor.examined(workspace).problems:
-        raise Unexplained(f"doctor cannot mend {_told(workspace)}")
+    found = doctor.examined(Site(top).workspace).problems
+    if {problem.code for problem in found} - allowed:
+        raise Unexplained(f"doctor finds {_told(found)}")
+    left = doctor.examined(Site(top).workspace, fix=True).problems if found else []
+    if left:
+        raise Unexplained(f"doctor cannot mend {_told(left)}")
 
 
-def _told(workspace: object) -> str:
-    problems = doctor.examined(workspace).problems  # type: ignore[arg-type]
+def _told(problems: Sequence[Problem]) -> str:
     return "; ".join(f"{problem.code} {problem.where}: {problem.message}" for problem in problems[:3])
 
 

@@ -8,6 +8,7 @@ from .operations import (
     Operation,
     artifact,
     begin,
+    burst,
     collect,
     directory,
     finish,
@@ -60,6 +61,16 @@ WORKLOADS: dict[str, tuple[Operations, Operations]] = {
             finish("a"),
         ],
     ),
+    "mapped": (
+        [begin("a")],
+        [
+            burst("a", "loss", 150),
+            points("a", 1, **{f"layer{number}/weights/standard-deviation": number / 8 for number in range(40)}),
+            point("a", "loss", 150, 0.5, jump=1.5),
+            burst("a", "accuracy", 20),
+            finish("a"),
+        ],
+    ),
     "two runs": (
         ended("old"),
         [
@@ -105,6 +116,11 @@ WORKLOADS: dict[str, tuple[Operations, Operations]] = {
     ),
     "reading": (_REGISTRY, [look(), look()]),
 }  # fmt: skip
+
+# More points than go into one segment of mapped memory: a second for each point of the sweep.
+LARGE: dict[str, tuple[Operations, Operations]] = {
+    "segments": ([begin("a")], [burst("a", "loss", 9000), point("a", "loss", 9000, 0.5, jump=1.5), finish("a")]),
+}
 
 # One more write of each kind, after all is over.
 AFTERWARDS: Operations = [

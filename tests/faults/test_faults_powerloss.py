@@ -1,0 +1,16 @@
+"""The power goes: what was acknowledged is there, but for the last second of a live run's points."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.workloads import WORKLOADS
+
+CHANGING = [name for name in WORKLOADS if name != "reading"]
+
+
+@pytest.mark.parametrize("workload", CHANGING)
+def test_whatever_posix_allows_to_be_lost_is_lost(ask: Ask, workload: str):
+    report = ask("lost", "11 power loss as POSIX allows", workload=workload, fault="", limit=0 if FULL else 50)
+    assert report.failed == [], "\n".join(report.failed[:10])
+    assert report.points > 40

@@ -18,6 +18,14 @@ except ImportError:
         from hashlib import sha256
 
 
+def expect_many() -> None:
+    """Let OpenSSL digest from now on, as thousands of documents pay for loading it."""
+    global sha256
+    from hashlib import sha256 as fast
+
+    sha256 = fast
+
+
 def digest_of(data: bytes) -> str:
     """The digest of `data`, as sha256:<hex>."""
     return f"sha256:{sha256(data).hexdigest()}"

@@ -19,6 +19,7 @@ import msgspec
 from ..domain.order import Sort
 from ..domain.query import Both, Compare, Either, Filter
 from ..errors import Corrupt, MlcliError
+from . import digest
 from .schema import Document
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class Index:
         """Before a great many rows are added to an empty index: its largest index is made afterwards, in one go."""
         if changed < 64 or self.connection.execute("select 1 from run limit 1").fetchone():
             return False
+        digest.expect_many()
         self.connection.execute("drop index if exists value_kvn")
         return True
 
@@ -185,7 +187,8 @@ class Index:
             run_id: (n, crc, (mtime_ns, size, ino)) for n, run_id, crc, mtime_ns, size, ino in self._rows_of(shard)
         }
         there = set()
-        rows, values = [], []
+        rows: list[tuple[Any, ...]] = []
+        values: list[tuple[int, Any, int]] = []
         keys: dict[str, int] = dict(self.connection.execute("select name, k from key"))
         number = (self.connection.execute("select max(n) from run").fetchone()[0] or 0) + 1
         with os.scandir(f"{self.top}/{shard}") as entries:
@@ -199,39 +202,33 @@ class Index:
                 same = run_id in known and known[run_id][2] == stamp
                 if same and seen - stamp[0] > _RACY_NS:
                     continue
-                row, pairs = self._row(run_id, number, stamp)
+                row, document = self._row(run_id, number, stamp)
                 if same and row[_CRC] == known[run_id][1]:
                     continue  # written so shortly before it was read that its time proves nothing; its content does
                 if run_id in known:
                     self._forget([known[run_id][0]])
                 rows.append(row)
-                values += [(keys.setdefault(name, len(keys) + 1), value, number) for name, value in pairs]
+                for name, value in _pairs(document):
+                    key = keys.get(name)
+                    if key is None:
+                        key = keys[name] = len(keys) + 1
+                    values.append((key, value, number))
                 number += 1
         self._forget(n for run_id, (n, *_) in known.items() if run_id not in there)
         self.connection.executemany("insert into run values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.connection.executemany("insert or ignore into key values (?, ?)", [(k, name) for name, k in keys.items()])
         self.connection.executemany("insert into value values (?, ?, ?)", values)
 
-    def _row(self, run_id: str, number: int, stamp: tuple[int, int, int]) -> tuple[Any, list[tuple[str, Any]]]:
+    def _row(self, run_id: str, number: int, stamp: tuple[int, int, int]) -> tuple[tuple[Any, ...], Document]:
         try:
             document = self.runs.as_written(run_id)
         except (KeyError, MlcliError) as problem:
             told = problem.message if isinstance(problem, MlcliError) else f"run {run_id} went away"
-            return (number, run_id, "", "", 0, *stamp, 0, b"", told), []
-        blob = msgspec.msgpack.encode(_pruned(document))
-        live = int(document.get("status") == "running")
-        row = (
-            number,
-            run_id,
-            _sortable(document.get("started_at", "")),
-            document.get("name"),
-            live,
-            *stamp,
-            zlib.crc32(blob),
-            blob,
-            None,
-        )
-        return row, _pairs(document)
+            return (number, run_id, "", "", 0, *stamp, 0, b"", told), {}
+        _prune(document)
+        blob = msgspec.msgpack.encode(document)
+        started, live = _sortable(document.get("started_at", "")), int(document.get("status") == "running")
+        return (number, run_id, started, document.get("name"), live, *stamp, zlib.crc32(blob), blob, None), document
 
     def _forget(self, numbers: Any) -> None:
         for n in list(numbers):
@@ -274,22 +271,31 @@ class Index:
             )
 
 
-def _pruned(document: Document) -> Document:
-    kept = {key: value for key, value in document.items() if key not in {"format", "kind", "digest"}}
-    for part in ("environment", "git"):
-        if isinstance(kept.get(part), dict):
-            kept[part] = {key: value for key, value in kept[part].items() if key not in _LEFT_OUT}
-    return kept
+def _prune(document: Document) -> None:
+    """Take out of a document what the index does without."""
+    for key in ("format", "kind", "digest"):
+        document.pop(key, None)
+    for part in (document.get("environment"), document.get("git")):
+        if isinstance(part, dict):
+            for key in _LEFT_OUT:
+                part.pop(key, None)
 
 
 def _pairs(document: Document) -> list[tuple[str, Any]]:
     """The values that a filter or an order can be narrowed by, each with its key."""
+    pairs = []
     try:
-        pairs = [(f"m:{name}", metric["last"]) for name, metric in document["metrics"].items()]
-        pairs += [(f"p:{name}", _scalar(param["value"])) for name, param in document["params"].items()]
+        for name, metric in document["metrics"].items():
+            value = metric["last"]
+            pairs.append((f"m:{name}", value if type(value) is float else _INFINITE.get(value, value)))
+        for name, param in document["params"].items():
+            value = param["value"]
+            if type(value) is not float:
+                value = _INFINITE.get(value, value) if type(value) is str else _scalar(value)
+            pairs.append((f"p:{name}", value))
     except (KeyError, TypeError, AttributeError):
         return []  # its shape is no run's, so that it matches nothing and is told as a problem when it is read
-    return [(name, _INFINITE.get(value, value) if type(value) is str else value) for name, value in pairs]
+    return pairs
 
 
 _INFINITE = {"Infinity": float("inf"), "-Infinity": float("-inf")}

@@ -77,7 +77,7 @@ def decode(data: bytes, kind: str, where: str) -> Document:
         # Each is sure where it says no, and a hundredth of the cost of looking.
         or data.count(b'"') != canonical.count(b'"') + _DIGEST_QUOTES
         or (b"\\" in data and data.count(b"\\u") != canonical.count(b"\\u"))
-        or canonical.count(b"{") + canonical.count(b"[") > MAX_DEPTH
+        or (canonical.count(b"{") + canonical.count(b"[") > MAX_DEPTH and _depth(document) > MAX_DEPTH)
     ):
         _examine(data, document, kind, where)
         for step in range(document["format"], FORMAT):

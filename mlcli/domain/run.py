@@ -191,12 +191,19 @@ def summarised(metrics: Mapping[str, Metric], points: Iterable[MetricPoint]) -> 
 
 
 def _summary(group: list[MetricPoint]) -> Metric:
-    last = max(reversed(group), key=lambda point: (point.step, point.at))
-    numbers = [point for point in group if point.value == point.value] or group
-    low = min(numbers, key=lambda point: point.value)
-    high = max(numbers, key=lambda point: point.value)
+    # A training ends with this, and may have logged millions: what can be is done by whole lists.
+    steps = [point.step for point in group]
+    latest = max(steps)
+    last = group[-1]
+    if steps[-1] != latest or steps.count(latest) > 1:
+        last = max(reversed(group), key=lambda point: (point.step, point.at))
+    values = [point.value for point in group]
+    if math.isnan(sum(values)):  # which it is for both infinities, too, where this takes nothing out
+        values = [value for value in values if value == value] or values
+        group = [point for point in group if point.value == point.value] or group
+    low, high = group[values.index(min(values))], group[values.index(max(values))]
     return Metric(
-        last=last.value, step=last.step, at=last.at, count=len(group),
+        last=last.value, step=last.step, at=last.at, count=len(steps),
         min=low.value, min_step=low.step, max=high.value, max_step=high.step,
     )  # fmt: skip
 

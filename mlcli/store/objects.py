@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -118,6 +119,11 @@ class _Keeper:
         """Take back what no document will tell of."""
         for target in self.created:
             self.files.forget(target)
+        for directory in self.made:
+            with suppress(OSError):  # what holds something else stays
+                while directory.count("/") > 1:
+                    os.rmdir(self.files.path(directory))
+                    directory = directory.rpartition("/")[0]
 
 
 def put(files: Files, source: str, path: str) -> Artifact:
@@ -230,19 +236,27 @@ def gathered(source: str, below: str) -> list[tuple[str, str]]:
 
 
 def _walked(directory: str, prefix: str, top: str) -> Iterator[tuple[str, str]]:
-    with os.scandir(directory) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    if prefix:
+        check_artifact_path(prefix[:-1])
+    try:
+        with os.scandir(directory) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InvalidValue(f"cannot read {quoted(directory)}: {reason(error)}") from None
     directories = []
     for entry in entries:
         if entry.is_symlink():
             _refuse_link_out(entry.path, top)
-            if entry.is_dir():
+            if os.path.isdir(entry.path):
                 raise InvalidValue(f"{quoted(entry.path)} is a link to a directory")
-        if entry.is_dir():
+        elif entry.is_dir():
             directories.append(entry)
-        else:
-            yield entry.path, prefix + entry.name
+            continue
+        elif not entry.is_file():
+            raise InvalidValue(f"{quoted(entry.path)} is not a regular file")
+        yield entry.path, prefix + entry.name
     for entry in directories:
+        check_artifact_path(prefix + entry.name)  # which ends what is too deep
         yield from _walked(entry.path, f"{prefix}{entry.name}/", top)
 
 
@@ -255,17 +269,32 @@ def _refuse_link_out(path: str, top: str) -> None:
 
 
 def refuse_case_twins(files: Files, directory: str, paths: Iterable[str]) -> None:
-    """InvalidName where a path and one that is there, or another of them, differ in case only."""
+    """InvalidName where a path and one that is there, or another of them, differ in case only.
+
+    So it is where a file would lie where the run has a directory, or a directory where it has a file.
+    """
     names: dict[str, dict[str, str]] = {}
     for path in paths:
-        at = ""
-        for part in path.split("/"):
+        at, rest = "", path
+        while rest:
+            part, _, rest = rest.partition("/")
             if at not in names:
                 names[at] = {name.lower(): name for name in files.names(f"{directory}/{at}".rstrip("/"))}
-            other = names[at].setdefault(part.lower(), part)
-            if other != part:
+            other = names[at].get(part.lower())
+            if other is None:
+                names[at][part.lower()] = part
+            elif other != part:
                 raise InvalidName(f"{quoted(path)} and {quoted(at + other)} differ in case only")
+            elif not rest or f"{at}{part}/" not in names:
+                _refuse_other_kind(files.path(f"{directory}/{at}{part}"), path, at + part)
             at += f"{part}/"
+
+
+def _refuse_other_kind(there: str, path: str, part: str) -> None:
+    is_directory = os.path.isdir(there)
+    if is_directory is (part == path) and os.path.lexists(there):
+        kind = "directory" if is_directory else "file"
+        raise InvalidName(f"{quoted(path)} cannot be kept: {quoted(part)} is a {kind} of this run")
 
 
 def manifest_digest(artifacts: list[Artifact], path: str) -> str:

@@ -28,7 +28,7 @@ from .files import Appender, Files
 from .live import RECORD, Writer, pack_body, pack_crc
 from .live import read as read_live
 
-_CHUNK = 2**22
+_CHUNK = 2**20
 _BEGINNING = b'{"metric":'
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _BATCH = 500

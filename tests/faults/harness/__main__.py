@@ -13,11 +13,13 @@ import msgspec
 def main(what: str, given: str) -> None:
     """Print the report of one question as JSON."""
     os.environ.pop("LD_PRELOAD", None)  # what we start, as git, is left alone
-    from . import powerloss, race, sweep
+    from . import damage, powerloss, race, shutdown, sweep
 
     asked: dict[str, tuple[Callable[[Any], sweep.Report], type]] = {
         "swept": (sweep.swept, sweep.Spec),
         "lost": (powerloss.lost, sweep.Spec),
+        "shut": (shutdown.shut, sweep.Spec),
+        "harmed": (damage.harmed, damage.Harm),
         "raced": (race.raced, race.Race),
     }
     answer, spec = asked[what]

@@ -84,16 +84,16 @@ def _facts_of_model(workspace: Workspace, model: str) -> Facts:
         facts[f"{model} moves"] = [_told(event, numbers) for event in history.events]
     for stage in Stage:
         holder = store.holder(model, stage) if stage.exclusive else None
-        if holder is not None:
+        if holder is not None and holder.number is not None:
             facts[f"{model} {stage.value}"] = holder.number
     return facts
 
 
 def _told(event: Event, numbers: dict[str, int]) -> str:
-    number = numbers[event.version]
+    number = numbers.get(event.version, 0)
     if event.action is not Action.MOVED:
         return f"{number} {event.action.value}"
-    archived = [numbers[each] for each in event.archived]
+    archived = [numbers.get(each, 0) for each in event.archived]
     return move(number, event.from_stage.value, event.to_stage.value, archived)
 
 

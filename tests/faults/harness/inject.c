@@ -201,6 +201,12 @@ ssize_t read(int fd, void *data, size_t n) {
   ssize_t r = real(fd, data, n);
   END(r, r >= 0, -1);
 }
+ssize_t readv(int fd, const struct iovec *parts, int count) {
+  REAL(ssize_t, readv, int, const struct iovec *, int);
+  BEGIN(fd_counts(fd, path), READ, -1)
+  ssize_t r = real(fd, parts, count);
+  END(r, r >= 0, -1);
+}
 #define PREAD(name) ssize_t name(int fd, void *data, size_t n, off_t at) { REAL(ssize_t, name, int, void *, size_t, off_t); \
   BEGIN(fd_counts(fd, path), READ, -1) ssize_t r = real(fd, data, n, at); END(r, r >= 0, -1); }
 PREAD(pread) PREAD(pread64)

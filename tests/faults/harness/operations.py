@@ -117,7 +117,8 @@ class World:
 
     def told(self) -> Facts:
         """The facts once the process is gone: whatever still ran was killed."""
-        told = {key: "killed" if value == "running" and " " not in key else value for key, value in self.facts.items()}
+        there = ((key, value) for key, value in self.facts.items() if value is not None)
+        told = {key: "killed" if value == "running" and " " not in key else value for key, value in there}
         return {key: "there" if key.startswith("trash ") else value for key, value in told.items()}
 
 

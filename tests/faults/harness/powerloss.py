@@ -18,11 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from .injector import Fault, Kind, Mode
-from .journal import DONE, Line
-from .sweep import Report, Spec, Sweep, in_child
-from .verdict import judged
+from .journal import Line
+from .sweep import Report, Spec, Sweep, last_second
 
-SECOND = 1.0
 DROPPED = 8
 
 
@@ -248,9 +246,7 @@ def lost(spec: Spec) -> Report:
         sweep.fresh()
         states.build(kept, project)
         lines = [step.line for step in states.steps[:end] if step.line is not None]
-        # Of a run's points the last second before the power went may be lost, until the run has ended.
-        since = max((line.at for line in lines if line.what == DONE), default=0.0) - SECOND
-        problem = _judged(sweep, lines, since)
+        problem = sweep.judged(lines, last_second(lines))
         report.points += 1
         report.fired += 1
         if problem:
@@ -282,12 +278,3 @@ def _distinct(states: States) -> Iterator[tuple[int, str, list[Step]]]:
             if known not in seen:
                 seen.add(known)
                 yield end, name, kept
-
-
-def _judged(sweep: Sweep, lines: list[Line], since: float) -> str:
-    def work() -> str:
-        sweep.state(after=200).use()
-        return judged(sweep.top, sweep.world, sweep.operations, lines, since=since)
-
-    found = in_child(work)
-    return found.said if found.status == 0 else f"the judge failed: {found.said}"

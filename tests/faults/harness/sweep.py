@@ -6,20 +6,21 @@ A process of its own, into which inject.c was preloaded: it imports mlcli once a
 from __future__ import annotations
 
 import gc
+import math
 import os
 import random
 import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from .injector import CHANGES, Fault, Kind, Mode, State, fault_of
-from .journal import Journal, lines_of
-from .operations import Operation, Site, World, perform
+from .injector import Fault, Kind, Mode, State, fault_of
+from .journal import DONE, FAILED, RAISED, Journal, Line, lines_of
+from .operations import Site, World, perform
 from .verdict import judged
 from .workloads import LARGE, WORKLOADS, Operations
 
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, kw_only=True):
     fired: int = 0
     failed: list[str] = []
     seconds: float = 0.0
+    skipped: str = ""
 
 
 class Spec(msgspec.Struct, kw_only=True):
@@ -78,23 +80,22 @@ def in_child(work: Callable[[], str]) -> Child:
 class Sweep:
     """One workload in one directory, which is made anew for each point."""
 
-    def __init__(self, top: Path, workload: str) -> None:
+    def __init__(self, top: Path, workload: str, site: Path | None = None) -> None:
         before, self.operations = {**WORKLOADS, **LARGE}[workload]
-        self.top, self.model, self.journal = top / "site", top / "model", top / "journal"
+        self.top, self.model, self.journal = site or top / "site", top / "model", top / "journal"
         self.began = int(time.time()) + 1
         self.world = self._set_up(before)
 
     def _set_up(self, before: Operations) -> World:
-        (self.model / "project").mkdir(parents=True)
         world = World()
         for operation in before:
             world = world.after(operation, operation.effect)
         # The store is made by a child, and where it will be: its runs' process is gone, and no path is strange.
-        self.model.rename(self.top)
+        (self.top / "project").mkdir(parents=True)
         made = in_child(lambda: self._did(before))
         if made.status:
             raise RuntimeError(made.said)
-        self.top.rename(self.model)
+        copied(self.top, self.model)
         return world
 
     def fresh(self) -> None:
@@ -126,16 +127,22 @@ class Sweep:
 
         return in_child(work)
 
-    def judged(self) -> str:
-        """What is wrong with what is left; '' where nothing is."""
-        lines = lines_of(self.journal)
+    def judged(self, lines: Sequence[Line] | None = None, since: float = math.inf) -> str:
+        """What is wrong with what is left; '' where nothing is. Points that were logged `since` may be lost."""
+        noted = lines_of(self.journal) if lines is None else lines
 
         def work() -> str:
             self.state(after=200).use()
-            return judged(self.top, self.world, self.operations, lines)
+            return judged(self.top, self.world, self.operations, noted, since)
 
         found = in_child(work)
         return found.said if found.status == 0 else f"the judge failed: {found.said}"
+
+    def during(self) -> str:
+        """The operation that failed, or was the last to be begun."""
+        lines = lines_of(self.journal)
+        failed = [line for line in lines if line.what in {FAILED, RAISED}] or lines
+        return f"({self.operations[failed[-1].number].name if failed else 'before any'})"
 
     def calls(self, kinds: Kind) -> int:
         """How many calls of these kinds the workload makes when nothing goes wrong."""
@@ -182,16 +189,21 @@ def swept(spec: Spec) -> Report:
         state.arm(fault, number)
         ended = sweep.perform(state, width=3 if fault.mode is Mode.ERROR_FROM else 1)
         report.points += 1
-        problem = _unlike(fault, state, ended)
+        problem = unlike(fault, state, ended)
         report.fired += not problem
         problem = problem or sweep.judged()
         if problem:
-            report.failed.append(f"{spec.workload}, {spec.fault} at call {number} {_during(sweep)}: {problem}")
+            report.failed.append(f"{spec.workload}, {spec.fault} at call {number} {sweep.during()}: {problem}")
     report.seconds = time.monotonic() - began
     return report
 
 
-def _unlike(fault: Fault, state: State, ended: Child) -> str:
+def last_second(lines: Sequence[Line]) -> float:
+    """Since when points may be lost where the power goes now: the last second of what was logged."""
+    return max((line.at for line in lines if line.what == DONE), default=0.0) - 1.0
+
+
+def unlike(fault: Fault, state: State, ended: Child) -> str:
     """What shows that the fault did not strike as it should; '' where it did."""
     if not state.fired:
         return f"the fault did not strike: {state.calls} calls, ended with {ended.status} {ended.said}"
@@ -200,13 +212,3 @@ def _unlike(fault: Fault, state: State, ended: Child) -> str:
     if not fault.kills and ended.status:
         return f"the workload died with {ended.status}: {ended.said}"
     return ""
-
-
-def _during(sweep: Sweep) -> str:
-    lines = lines_of(sweep.journal)
-    failed = [line for line in lines if line.what not in {"done", "started"}] or lines
-    operations: list[Operation] = list(sweep.operations)
-    return f"({operations[failed[-1].number].name if failed else 'before any'})"
-
-
-__all__ = ["CHANGES", "Report", "Spec", "Sweep", "copied", "in_child", "swept"]

@@ -88,6 +88,14 @@ WORKLOADS: dict[str, tuple[Operations, Operations]] = {
             finish("a"),
         ],
     ),
+    "many files": (
+        [begin("a"), artifact("a", "there", "content 3")],
+        [
+            directory("a", "data", **{f"{number}.txt": f"content {number}" for number in range(20)}),
+            directory("a", "data", **{f"{number}.txt": f"other {number}" for number in range(18, 22)}),
+            finish("a"),
+        ],
+    ),
     "model": (
         [],
         [begin("a"), model("a", "weights"), finish("a"), register("iris", "a"), promote("iris", 1, "staging")],

@@ -224,7 +224,8 @@ def log_model(workspace: Workspace, run_id: str, directory: str, model: Model) -
 
         def logged(run: Run) -> Run:
             others = [other for other in run.models if other.path != model.path]
-            before = [file for file in run.artifacts if file not in run.files_of(model.path)]
+            gone = {file.path for file in run.files_of(model.path)}
+            before = [file for file in run.artifacts if file.path not in gone]
             return replace(run, artifacts=_with(before, kept), models=[*others, model])
 
         workspace.store.change_run(run_id, logged)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..domain.names import quoted
+from ..domain.names import check_artifact_path, quoted
 from ..domain.source import parsed_scalar
 from ..errors import InvalidValue, NoActiveRun
 from .options import pairs
@@ -75,16 +75,20 @@ def tag(
 @app.command("artifact")
 def artifact(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or directories.")],
-    below: Annotated[str, typer.Option("--to", metavar="PATH", help="The artifact directory to put them in.")] = "",
+    below: Annotated[
+        str | None, typer.Option("--to", metavar="PATH", help="The artifact directory to put them in.")
+    ] = None,
     run: Run = None,
 ) -> None:
     """Keep files or directories with the run. As: mlcli log artifact model.bin plots/."""
     from .. import tracking
 
+    if below is not None:
+        check_artifact_path(below)
     workspace, found = _workspace_and_run(run)
     for path in paths:
         name = os.path.basename(os.path.abspath(path))
-        tracking.log_artifact(workspace, found.id, path, f"{below.strip('/')}/{name}" if below else name)
+        tracking.log_artifact(workspace, found.id, path, name if below is None else f"{below}/{name}")
 
 
 def _number(key: str, text: str) -> float:

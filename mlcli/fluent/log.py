@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import tracking
-from ..domain.names import check_key, quoted
+from ..domain.names import check_artifact_path, check_key, quoted
 from ..domain.run import Artifact
 from ..domain.values import MAX_STEP, checked_step, checked_timestamp, metric_value
 from ..errors import InvalidValue
@@ -101,7 +101,7 @@ def log_artifact(
     """Keep a file, or a directory, below `artifact_path` under its own name."""
     source = os.fspath(local_path)
     name = os.path.basename(os.path.abspath(source))
-    _log(source, f"{artifact_path.strip('/')}/{name}" if artifact_path else name, run_id)
+    _log(source, f"{check_artifact_path(artifact_path)}/{name}" if artifact_path else name, run_id)
 
 
 def log_artifacts(
@@ -111,7 +111,7 @@ def log_artifacts(
     source = os.fspath(local_dir)
     if not os.path.isdir(source):
         raise InvalidValue(f"{quoted(source)} is no directory", "log_artifact keeps one file")
-    _log(source, (artifact_path or "").strip("/"), run_id)
+    _log(source, artifact_path or "", run_id)
 
 
 def _log(source: str, path: str, run_id: str | None = None) -> list[Artifact]:
@@ -149,8 +149,9 @@ def log_figure(
 def _log_made(artifact_file: str, make: Any, run_id: str | None) -> None:
     import tempfile
 
+    check_artifact_path(artifact_file)
     with tempfile.TemporaryDirectory(prefix="mlcli-") as directory:
-        path = os.path.join(directory, os.path.basename(artifact_file) or "artifact")
+        path = os.path.join(directory, os.path.basename(artifact_file))
         make(path)
         _log(path, artifact_file, run_id)
 

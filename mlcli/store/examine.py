@@ -35,6 +35,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 def problems(store: DiskStore) -> Iterator[Problem]:
     """Every problem of the store; reads all documents, metrics and objects."""
     yield from _top(store)
+    yield from _links(store)
     yield from _runs(store)
     yield from _models(store)
     yield from _objects(store)
@@ -54,8 +55,23 @@ def _top(store: DiskStore) -> Iterator[Problem]:
     for name in sorted(store.files.names("")):
         if name not in _TOP:
             yield Problem(code="foreign", where=name, message="mlcli did not put it there", serious=False)
-        elif os.path.islink(store.files.path(name)):
-            yield Problem(code="link", where=name, message="it is a symbolic link, which mlcli does not follow")
+
+
+def _links(store: DiskStore) -> Iterator[Problem]:
+    waiting = [""]
+    while waiting:
+        above = waiting.pop()
+        try:
+            with os.scandir(store.files.path(above)) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            continue  # told where it is read
+        for entry in entries:
+            where = f"{above}{entry.name}"
+            if entry.is_symlink():
+                yield Problem(code="link", where=where, message="it is a symbolic link, which mlcli does not follow")
+            elif entry.is_dir():
+                waiting.append(f"{where}/")
 
 
 def _runs(store: DiskStore) -> Iterator[Problem]:

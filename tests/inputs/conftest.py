@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,3 +73,29 @@ def project(kept: Path, machine: Path, request, monkeypatch: pytest.MonkeyPatch)
 def store(project: Path) -> Path:
     """The project's store."""
     return project / ".mlruns"
+
+
+@pytest.fixture
+def bound(kept: Path, project: Path) -> Iterator[tuple[Path, Callable[..., subprocess.CompletedProcess[str]]]]:
+    """A project of a user whom modes bind, whoever runs the tests, and how that user runs a command there."""
+    prefix, user = [], os.geteuid()
+    if user == 0:
+        # As nobody where nobody may read our interpreter, else as a root without its powers.
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        probe = [*nobody, "sh", "-c", '"$0" -c "import mlcli.cli.app, sqlite3"', sys.executable]
+        reads = subprocess.run(probe, capture_output=True, check=False)
+        prefix, user = (nobody, 65534) if reads.returncode == 0 else (["setpriv", "--bounding-set=-all"], 0)
+    with tempfile.TemporaryDirectory(prefix="mlcli-tests-") as where:
+        os.chmod(where, 0o755)
+        subprocess.run(["cp", "-a", str(project), where], check=True)
+        subprocess.run(["chown", "-R", str(user), where], check=True)
+        place = Path(where) / project.name
+
+        def run(*command: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*prefix, *command], cwd=place, capture_output=True, text=True, check=False,
+                env={**os.environ, "HOME": where},
+            )  # fmt: skip
+
+        yield place, run
+        subprocess.run(["chmod", "-R", "u+rwX", where], check=True)

@@ -58,6 +58,10 @@ DAMAGE = {
 }  # fmt: skip
 
 
+# Every kind of document is read by the same hand: the run's is damaged in every way, the others in these.
+OF_EACH_KIND = ("J02", "J08", "J12", "J13", "J15-null", "J24")
+
+
 def reported(cli, store: Path, name: str, reason: str, reads, *, told_by: tuple[str, ...]) -> None:
     """Every command reads all others and exits 0, that which meets the file warns; doctor answers no; nothing changes."""
     before = state(store)
@@ -94,7 +98,7 @@ def test_a_damaged_run_hides_no_other(store: Path, cli, row: str) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("row", DAMAGE)
+@pytest.mark.parametrize("row", OF_EACH_KIND)
 def test_a_damaged_version_hides_no_other(store: Path, cli, row: str) -> None:
     damage, reason = DAMAGE[row]
     path = store / VERSION
@@ -106,7 +110,7 @@ def test_a_damaged_version_hides_no_other(store: Path, cli, row: str) -> None:
     assert [cli(*change).returncode for change in (["promote", "iris@1", "staging"], ["show", "iris@1"])] == [3, 3]
 
 
-@pytest.mark.parametrize("row", DAMAGE)
+@pytest.mark.parametrize("row", OF_EACH_KIND)
 def test_a_damaged_transition_hides_no_version(store: Path, cli, row: str) -> None:
     damage, reason = DAMAGE[row]
     name = an_event(store)
@@ -129,7 +133,7 @@ def test_a_damaged_transition_hides_no_version(store: Path, cli, row: str) -> No
     assert [cli(*change).returncode for change in (["promote", "iris@2", "staging"], ["check"])] == [3, 1]
 
 
-@pytest.mark.parametrize("row", DAMAGE)
+@pytest.mark.parametrize("row", OF_EACH_KIND)
 def test_a_damaged_stage_hides_no_version(store: Path, cli, row: str) -> None:
     damage, reason = DAMAGE[row]
     path = store / STAGE
@@ -180,7 +184,7 @@ def test_a_document_cut_at_any_byte_is_told(store: Path, cli, row: str) -> None:
     whole = path.read_bytes()
     opened = DiskStore(str(store), sync=False)
     told: set[tuple[int, int]] = set()
-    for length in range(1, len(whole.rstrip())):
+    for length in range(1, len(whole.rstrip()), 3):
         path.write_bytes(whole[:length])
         found: FoundRuns = opened.find_runs()
         told.add((len(found.runs), len(found.problems)))

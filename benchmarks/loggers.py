@@ -64,8 +64,9 @@ class Logger:
                 child.stdin.flush()  # type: ignore[union-attr]
             answers = [answer(child.communicate()[0]) for child in ready]
         finally:
-            for child in children:
+            for child in children:  # waited for, or one would still write into the directory that is being removed
                 child.kill()
+                child.wait()
         told = [each for each in answers if each]  # one that died has none
         made, timed = (sum(each[key] for each in told) for key in ("made", "timed"))
         there = self.ask("count", at=at)["count"]

@@ -67,20 +67,33 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str, Report], Report]:
 def ask(injector: Path, top: Path, tell: Callable[[str, Report], Report]) -> Ask:
     """Ask the harness something, in a process of its own that obeys the injector; its report, noted for the table.
 
-    `package` is where another mlcli than ours lies.
+    `package` is where another mlcli than ours lies; with `mounts` it may mount what nobody else sees.
     """
 
-    def asked(verb: str, row: str, *, package: Path | None = None, **question: Any) -> Report:
+    def asked(verb: str, row: str, *, package: Path | None = None, mounts: bool = False, **question: Any) -> Report:
+        apart = ["unshare", "-m" if os.geteuid() == 0 else "-Urm"] if mounts else []
         path = os.pathsep.join(map(str, (package or Path(mlcli.__file__).parent.parent, HERE)))
         done = subprocess.run(
-            [sys.executable, "-m", "harness", verb, msgspec.json.encode({"top": str(top), **question}).decode()],
+            [
+                *apart,
+                sys.executable,
+                "-m",
+                "harness",
+                verb,
+                msgspec.json.encode({"top": str(top), **question}).decode(),
+            ],
             env={**os.environ, "LD_PRELOAD": str(injector), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             check=False,
         )
+        if done.returncode and done.stderr.startswith("unshare:"):
+            pytest.skip(done.stderr.strip())
         assert done.returncode == 0, done.stderr[-3000:]
-        return tell(row, msgspec.json.decode(done.stdout, type=Report))
+        report = msgspec.json.decode(done.stdout, type=Report)
+        if report.skipped:
+            pytest.skip(report.skipped)
+        return tell(row, report)
 
     return asked
 

@@ -13,12 +13,15 @@ import msgspec
 def main(what: str, given: str) -> None:
     """Print the report of one question as JSON."""
     os.environ.pop("LD_PRELOAD", None)  # what we start, as git, is left alone
-    from . import damage, powerloss, race, shutdown, sweep
+    from . import cramped, damage, powerloss, race, shutdown, sweep
 
     asked: dict[str, tuple[Callable[[Any], sweep.Report], type]] = {
         "swept": (sweep.swept, sweep.Spec),
         "lost": (powerloss.lost, sweep.Spec),
         "shut": (shutdown.shut, sweep.Spec),
+        "cramped": (cramped.cramped, sweep.Spec),
+        "only_read": (cramped.only_read, sweep.Spec),
+        "off": (cramped.off, sweep.Spec),
         "harmed": (damage.harmed, damage.Harm),
         "raced": (race.raced, race.Race),
     }

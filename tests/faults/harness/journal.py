@@ -25,8 +25,9 @@ class Line(msgspec.Struct, frozen=True):
 class Journal:
     """Lines in the order they came, each by one write."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path | None, descriptor: int = -1) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600) if path else descriptor
         self._traced = is_loaded()
 
     def add(self, line: Line) -> None:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,6 +41,7 @@ class Site:
         self.ids = dict(ids or {})
         self.recorders: dict[str, PointRecorder] = {}
         self.steps: dict[str, int] = {}
+        self.swing = 0
         self.attempt = 0
         self.next_id = ""
 
@@ -68,6 +69,11 @@ class Site:
         """Let the time of day go on, where it stands still."""
         if self.clock is not None and self.clock.clock_ns:
             self.clock.clock_ns += int(seconds * 1e9)
+
+    def clock_off(self, seconds: int) -> None:
+        """Let the time of day be off by so much."""
+        if self.clock is not None:
+            self.clock.clock_offset_ns = seconds * 1_000_000_000
 
     def source(self, name: str, content: str) -> str:
         """A file of the user's, outside the store."""
@@ -497,8 +503,15 @@ def look() -> Operation:
 # Performing
 
 
+class Relents(Protocol):
+    """Something that goes wrong, until it is told to cease."""
+
+    def relent(self) -> None:
+        """Let nothing go wrong from now on."""
+
+
 def perform(
-    site: Site, operations: Sequence[Operation], journal: Journal, state: State | None = None, *, width: int = 1
+    site: Site, operations: Sequence[Operation], journal: Journal, state: Relents | None = None, *, width: int = 1
 ) -> None:
     """Do one operation after the other, noting each.
 
@@ -521,6 +534,8 @@ def perform(
 
 def _tried(site: Site, operations: Sequence[Operation], number: int, attempt: int, journal: Journal) -> bool:
     site.attempt = attempt
+    if site.swing:
+        site.clock_off(site.swing if number % 2 else -site.swing)
     journal.add(Line(number, attempt, STARTED, time.time()))
     try:
         operations[number].do(site)

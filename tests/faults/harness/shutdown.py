@@ -27,13 +27,13 @@ class Unavailable(Exception):
 class Disk:
     """An image with ext4, mounted."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, size: int = SIZE) -> None:
         self.image, self.top = top / "image", top / "disk"
         if os.geteuid() or shutil.which("mkfs.ext4") is None:
             raise Unavailable("only root can mount a file system, and mkfs.ext4 makes one")
         with open(self.image, "wb") as file:
-            file.truncate(SIZE)
-        self._run("mkfs.ext4", "-qF", str(self.image))
+            file.truncate(size)
+        self._run("mkfs.ext4", "-qF", "-m0", str(self.image))
         self.top.mkdir()
         self._mount()
 

@@ -88,11 +88,10 @@ def finish(
     reason: str | None = None,
 ) -> Run:
     """End a run, with its metrics added up. A status that was said outright before stays."""
-    workspace.store.settle_points(run_id)
     ended_at = workspace.now()
+    metrics, points = workspace.store.settle_points(run_id)
 
     def ended(run: Run) -> Run:
-        metrics, points = workspace.store.summary(run_id)
         said = run.status if run.status is not RunStatus.RUNNING and status is RunStatus.FINISHED else status
         return replace(
             run,
@@ -110,8 +109,7 @@ def finish(
 
 def recount(workspace: Workspace, run_id: str) -> None:
     """Add a run's metrics up again from its history."""
-    workspace.store.settle_points(run_id)
-    metrics, points = workspace.store.summary(run_id)
+    metrics, points = workspace.store.settle_points(run_id)
     workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics, points=points))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -171,6 +171,9 @@ if TYPE_CHECKING:  # for whoever checks types: defining a protocol costs a third
             """Make what was appended durable."""
 
 
+Moment = Callable[[Any], datetime] | None
+
+
 class FoundRuns(Struct, frozen=True):
     """The runs that match, newest first, and what could not be read on the way."""
 
@@ -183,29 +186,37 @@ def summarised(metrics: Mapping[str, Metric], points: Iterable[MetricPoint]) -> 
     grouped: dict[str, list[MetricPoint]] = {}
     for point in points:
         grouped.setdefault(point.metric, []).append(point)
-    told = dict(metrics)
-    for metric, group in grouped.items():
-        new = _summary(group)
-        told[metric] = _joined(told[metric], new) if metric in told else new
-    return told
+    new = {
+        metric: summary(
+            [point.step for point in group], [point.value for point in group], [point.at for point in group]
+        )
+        for metric, group in grouped.items()
+    }
+    return joined(metrics, new)
 
 
-def _summary(group: list[MetricPoint]) -> Metric:
-    # A training ends with this, and may have logged millions: what can be is done by whole lists.
-    steps = [point.step for point in group]
+def summary(steps: Sequence[int], values: Sequence[float], times: Sequence[Any], moment: Moment = None) -> Metric:
+    """A metric's values in short; `moment` makes a datetime of one of its `times`.
+
+    A training ends with this, and may have logged millions: what can be is done by whole lists.
+    """
     latest = max(steps)
-    last = group[-1]
+    last = len(steps) - 1
     if steps[-1] != latest or steps.count(latest) > 1:
-        last = max(reversed(group), key=lambda point: (point.step, point.at))
-    values = [point.value for point in group]
+        last = max(range(last, -1, -1), key=lambda at: (steps[at], times[at]))
+    numbers = values
     if math.isnan(sum(values)):  # which it is for both infinities, too, where this takes nothing out
-        values = [value for value in values if value == value] or values
-        group = [point for point in group if point.value == point.value] or group
-    low, high = group[values.index(min(values))], group[values.index(max(values))]
+        numbers = [value for value in values if value == value] or values
+    low, high = values.index(min(numbers)), values.index(max(numbers))
     return Metric(
-        last=last.value, step=last.step, at=last.at, count=len(steps),
-        min=low.value, min_step=low.step, max=high.value, max_step=high.step,
+        last=values[last], step=steps[last], at=moment(times[last]) if moment else times[last], count=len(steps),
+        min=values[low], min_step=steps[low], max=values[high], max_step=steps[high],
     )  # fmt: skip
+
+
+def joined(old: Mapping[str, Metric], new: Mapping[str, Metric]) -> dict[str, Metric]:
+    """What is told of metrics after more of their values came."""
+    return {**old, **{metric: _joined(old[metric], each) if metric in old else each for metric, each in new.items()}}
 
 
 def _joined(old: Metric, new: Metric) -> Metric:

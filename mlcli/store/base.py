@@ -84,11 +84,11 @@ class Store(Protocol):
     def recorder(self, run_id: str) -> PointRecorder:
         """Whoever appends point after point to a run's metrics."""
 
-    def summary(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
-        """A run's metrics added up from their history, and the checksum of the file it lies in, if in one."""
+    def summary(self, run_id: str) -> dict[str, Metric]:
+        """A run's metrics added up from their history."""
 
-    def settle_points(self, run_id: str) -> None:
-        """Make a run's metric history durable."""
+    def settle_points(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
+        """Make a run's metric history durable, in its final form; its summary, and the checksum of its file, if any."""
 
     def output_descriptor(self, run_id: str) -> int:
         """A descriptor to append the run's output to and read it from."""

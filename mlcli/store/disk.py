@@ -186,15 +186,14 @@ class DiskStore:
     def recorder(self, run_id: str) -> history.Recorder:
         return history.Recorder(self.files, run_id)
 
-    def summary(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
-        kept = history.checksum(self.files, layout.metrics(run_id))
+    def summary(self, run_id: str) -> dict[str, Metric]:
         metrics: dict[str, Metric] = {}
         for chunk in history.stream(self.files, run_id):
             metrics = summarised(metrics, chunk)
-        return metrics, kept
+        return metrics
 
-    def settle_points(self, run_id: str) -> None:
-        history.settle(self.files, run_id)
+    def settle_points(self, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
+        return history.settle(self.files, run_id)
 
     def output_descriptor(self, run_id: str) -> int:
         return self.files.log_descriptor(layout.output(run_id))
@@ -310,7 +309,7 @@ class DiskStore:
         if document.get("status") != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, self.where_run(str(document.get("id"))))
-        metrics = schema.metric_fields(self.summary(run.id)[0])
+        metrics = schema.metric_fields(self.summary(run.id))
         document = {**document, "metrics": metrics}
         if run.process and not self._is_alive(run.process):
             document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}

@@ -20,15 +20,13 @@ from ..domain.order import Sort
 from ..domain.query import Both, Compare, Either, Filter
 from ..errors import Corrupt, MlcliError
 from . import digest
+from .entries import EXACT, RACY_NS, Known, ShardEntries, ShardReader, pairs_of
 from .schema import Document
 
 if TYPE_CHECKING:
     from .documents import DocumentDir
 
 VERSION = 1
-_RACY_NS = 2_000_000_000
-_CRC = 8
-_EXACT = 2**53
 _TABLES = """
 create table shard (name text primary key, mtime_ns int, ino int, seen_ns int) without rowid;
 create table run (n integer primary key, id text unique, started text, name text, live int, mtime_ns int, size int,
@@ -42,8 +40,6 @@ create index run_problem on run (id) where problem is not null;
 """
 _VALUE_INDEX = "create index value_kvn on value (k, v, n)"
 _OPERATORS = {"=": "=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
-# What no filter asks for and no list shows: it would be most of the index.
-_LEFT_OUT = {"packages", "changed", "untracked", "variables"}
 
 
 class Unusable(Exception):
@@ -138,7 +134,7 @@ class Index:
         changed = [
             name
             for name, stamp in found.items()
-            if name not in known or known[name][:2] != stamp or known[name][2] - stamp[0] < _RACY_NS
+            if name not in known or known[name][:2] != stamp or known[name][2] - stamp[0] < RACY_NS
         ]
         gone = [name for name in known if name not in found]
         if not changed and not gone:
@@ -146,11 +142,16 @@ class Index:
         self.connection.execute("begin immediate")
         try:
             bulk = self._prepare_bulk(len(changed))
-            for name in changed:
-                self._take_shard(name, seen=known[name][2] if name in known else 0)
-                self.connection.execute("insert or replace into shard values (?, ?, ?, ?)", (name, *found[name], now))
+            reader = ShardReader(self.runs, self.top)
+            for entries in reader.read_all(changed) if bulk else ():
+                self._take(entries, {})
+            for name in () if bulk else changed:
+                runs = self._known_of(name)
+                self._take(reader.read(name, runs, seen=known[name][2] if name in known else 0), runs)
+            stamps = [(name, *found[name], now) for name in changed]
+            self.connection.executemany("insert or replace into shard values (?, ?, ?, ?)", stamps)
             for name in gone:
-                self._forget(row[0] for row in self._rows_of(name))
+                self._forget(n for n, *_ in self._known_of(name).values())
                 self.connection.execute("delete from shard where name = ?", (name,))
             if bulk:
                 self.connection.execute(_VALUE_INDEX)
@@ -176,65 +177,39 @@ class Index:
         except FileNotFoundError:
             return
 
-    def _rows_of(self, shard: str) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self.connection.execute(
-            "select n, id, crc, mtime_ns, size, ino from run where id >= ? and id < ?", (shard, f"{shard}~")
-        ).fetchall()
-        return rows
-
-    def _take_shard(self, shard: str, *, seen: int) -> None:
-        known = {
-            run_id: (n, crc, (mtime_ns, size, ino)) for n, run_id, crc, mtime_ns, size, ino in self._rows_of(shard)
-        }
-        there = set()
+    def _take(self, found: ShardEntries, known: dict[str, Known]) -> None:
+        """Put what was read of one shard in place of what was known of it."""
         rows: list[tuple[Any, ...]] = []
         values: list[tuple[int, Any, int]] = []
         keys: dict[str, int] = dict(self.connection.execute("select name, k from key"))
         number = (self.connection.execute("select max(n) from run").fetchone()[0] or 0) + 1
-        with os.scandir(f"{self.top}/{shard}") as entries:
-            for entry in entries:
-                if not entry.name.endswith(".json"):
-                    continue
-                run_id = entry.name[:-5]
-                there.add(run_id)
-                found = entry.stat(follow_symlinks=False)
-                stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-                same = run_id in known and known[run_id][2] == stamp
-                if same and seen - stamp[0] > _RACY_NS:
-                    continue
-                row, document = self._row(run_id, number, stamp)
-                if same and row[_CRC] == known[run_id][1]:
-                    continue  # written so shortly before it was read that its time proves nothing; its content does
-                if run_id in known:
-                    self._forget([known[run_id][0]])
-                rows.append(row)
-                for name, value in _pairs(document):
-                    key = keys.get(name)
-                    if key is None:
-                        key = keys[name] = len(keys) + 1
-                    values.append((key, value, number))
-                number += 1
-        self._forget(n for run_id, (n, *_) in known.items() if run_id not in there)
+        for entry in found.changed:
+            run_id, stamp, started, name, live, crc, blob, problem, pairs = entry
+            if run_id in known:
+                self._forget([known[run_id][0]])
+            rows.append((number, run_id, started, name, live, *stamp, crc, blob, problem))
+            for field, value in pairs:
+                key = keys.get(field)
+                if key is None:
+                    key = keys[field] = len(keys) + 1
+                values.append((key, value, number))
+            number += 1
+        self._forget(known[run_id][0] for run_id in found.gone)
         self.connection.executemany("insert into run values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.connection.executemany("insert or ignore into key values (?, ?)", [(k, name) for name, k in keys.items()])
         self.connection.executemany("insert into value values (?, ?, ?)", values)
 
-    def _row(self, run_id: str, number: int, stamp: tuple[int, int, int]) -> tuple[tuple[Any, ...], Document]:
-        try:
-            document = self.runs.as_written(run_id)
-        except (KeyError, MlcliError) as problem:
-            told = problem.message if isinstance(problem, MlcliError) else f"run {run_id} went away"
-            return (number, run_id, "", "", 0, *stamp, 0, b"", told), {}
-        _prune(document)
-        blob = msgspec.msgpack.encode(document)
-        started, live = _sortable(document.get("started_at", "")), int(document.get("status") == "running")
-        return (number, run_id, started, document.get("name"), live, *stamp, zlib.crc32(blob), blob, None), document
+    def _known_of(self, shard: str) -> dict[str, Known]:
+        rows = self.connection.execute(
+            "select n, id, crc, mtime_ns, size, ino from run where id >= ? and id < ?", (shard, f"{shard}~")
+        )
+        return {run_id: (n, crc, (mtime_ns, size, ino)) for n, run_id, crc, mtime_ns, size, ino in rows}
 
     def _forget(self, numbers: Any) -> None:
         for n in list(numbers):
             row = self.connection.execute("select doc from run where n = ?", (n,)).fetchone()
             if row and row[0]:
-                for name, value in _pairs(msgspec.msgpack.decode(row[0])):
+                for name, value in pairs_of(msgspec.msgpack.decode(row[0])):
                     self.connection.execute(
                         "delete from value where k = ? and v = ? and n = ?", (self._key(name), value, n)
                     )
@@ -260,8 +235,7 @@ class Index:
     def _prepare(self, connection: Any) -> None:
         connection.execute("pragma journal_mode=wal")
         connection.execute("pragma synchronous=off")
-        connection.execute("pragma cache_size=-65536")
-        connection.execute("pragma temp_store=memory")
+        connection.execute("pragma cache_size=-32768")
         (version,) = connection.execute("pragma user_version").fetchone()
         if version != VERSION:
             if connection.execute("select 1 from sqlite_master").fetchone():
@@ -269,50 +243,6 @@ class Index:
             connection.executescript(
                 f"begin immediate; {_TABLES} {_VALUE_INDEX}; pragma user_version={VERSION}; commit;"
             )
-
-
-def _prune(document: Document) -> None:
-    """Take out of a document what the index does without."""
-    for key in ("format", "kind", "digest"):
-        document.pop(key, None)
-    for part in (document.get("environment"), document.get("git")):
-        if isinstance(part, dict):
-            for key in _LEFT_OUT:
-                part.pop(key, None)
-
-
-def _pairs(document: Document) -> list[tuple[str, Any]]:
-    """The values that a filter or an order can be narrowed by, each with its key."""
-    pairs = []
-    try:
-        for name, metric in document["metrics"].items():
-            value = metric["last"]
-            pairs.append((f"m:{name}", value if type(value) is float else _INFINITE.get(value, value)))
-        for name, param in document["params"].items():
-            value = param["value"]
-            if type(value) is not float:
-                value = _INFINITE.get(value, value) if type(value) is str else _scalar(value)
-            pairs.append((f"p:{name}", value))
-    except (KeyError, TypeError, AttributeError):
-        return []  # its shape is no run's, so that it matches nothing and is told as a problem when it is read
-    return pairs
-
-
-_INFINITE = {"Infinity": float("inf"), "-Infinity": float("-inf")}
-
-
-def _sortable(moment: Any) -> str:
-    """A document's time so that its text sorts as it does: with microseconds even where they are 0."""
-    text = str(moment)
-    return f"{text[:-1]}.000000Z" if len(text) == 20 else text
-
-
-def _scalar(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and abs(value) > _EXACT:
-        return float(value)
-    return value if isinstance(value, int | float | str) else ""
 
 
 def _narrowed(filter_: Filter, key: Callable[[str], int]) -> tuple[str, list[Any]]:
@@ -341,7 +271,7 @@ def _narrowed_by(compare: Compare, key: Callable[[str], int]) -> tuple[str, list
         return f"select n from run where name in ({', '.join('?' * len(wanted))})", wanted
     else:
         return "", []
-    if any(isinstance(value, int | float) and abs(value) > _EXACT for value in wanted):
+    if any(isinstance(value, int | float) and abs(value) > EXACT for value in wanted):
         return "", []  # as the index rounds what is greater
     number = key(name)
     if compare.op in {"=", "in"}:

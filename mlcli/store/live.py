@@ -18,6 +18,7 @@ from zlib import crc32
 from .files import Files, Mapped
 
 RECORD = 32
+Record = tuple[str, int, float, int]
 _RECORD = struct.Struct("<IIqdq")
 _CRC = struct.Struct("<I")
 _BODY = struct.Struct("<Iqdq")
@@ -72,8 +73,8 @@ def _sealed(body: bytes) -> bytes:
     return pack_crc(crc32(body)) + body
 
 
-def read(files: Files, name: str) -> Iterator[tuple[list[tuple[str, int, float, int]], int]]:
-    """The points of a file, a quarter of a megabyte at a time, as (metric, step, value, microseconds), and how many are damaged."""
+def read(files: Files, name: str) -> Iterator[tuple[list[Record], int]]:
+    """The points of a file, some thousands at a time, as (metric, step, value, microseconds); how many are damaged."""
     names = _Names()
     room = 0
     for data in files.blocks(name, _CHUNK):

@@ -181,11 +181,11 @@ class MemoryStore:
     def recorder(self, run_id: str) -> _Recorder:
         return _Recorder(self, run_id)
 
-    def summary(self, run_id: str) -> tuple[dict[str, Metric], None]:
-        return summarised({}, self.points(run_id)), None
+    def summary(self, run_id: str) -> dict[str, Metric]:
+        return summarised({}, self.points(run_id))
 
-    def settle_points(self, run_id: str) -> None:
-        pass
+    def settle_points(self, run_id: str) -> tuple[dict[str, Metric], None]:
+        return self.summary(run_id), None
 
     def output_descriptor(self, run_id: str) -> int:
         return self._files.log_descriptor(layout.output(run_id))
@@ -259,7 +259,7 @@ class MemoryStore:
         if document["status"] != RunStatus.RUNNING.value:
             return document
         run = schema.run_from(document, run_id)
-        run = replace(run, metrics=self.summary(run_id)[0])
+        run = replace(run, metrics=self.summary(run_id))
         if run.process and not self._is_alive(run.process):
             run = replace(run, status=RunStatus.KILLED, reason="its process vanished before it could end the run")
         return schema.run_fields(run)

@@ -15,17 +15,17 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from weakref import WeakSet
 from zlib import crc32
 
 import msgspec
 
-from ..domain.run import MetricPoint, PointsFile
+from ..domain.run import Metric, MetricPoint, PointsFile, joined, summarised, summary
 from . import layout
 from .files import Appender, Files
-from .live import RECORD, Writer, pack_body, pack_crc
+from .live import RECORD, Record, Writer, pack_body, pack_crc
 from .live import read as read_live
 
 _CHUNK = 2**20
@@ -33,6 +33,7 @@ _BEGINNING = b'{"metric":'
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _BATCH = 500
 _SECOND = 1_000_000_000
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _MERGED = re.compile(r"/metrics-[0-9a-f]+-([0-9]{1,18})-([0-9a-f]{8})\.live$", re.A)
 
 
@@ -164,6 +165,7 @@ class _Spelled:
 
     def __init__(self) -> None:
         self.since, self.second = 0, "1970-01-01T00:00:00"
+        self.heads: dict[str, str] = {}
 
     def tail(self, step: int, microseconds: int) -> str:
         """What follows a value in its line, up to the CRC."""
@@ -171,6 +173,21 @@ class _Spelled:
         if not 0 <= micro < 1_000_000:
             micro = self.another_second(microseconds)
         return f',"step":{step},"at":"{self.second}.{micro:06d}Z"'
+
+    def lines(self, points: Iterable[Record]) -> bytes:
+        """Records as lines; written out in one piece, as a run that ends waits for it."""
+        made = []
+        heads, since, second = self.heads, self.since, self.second
+        for metric, step, value, micro in points:
+            rest = micro - since
+            if not 0 <= rest < 1_000_000:
+                rest = self.another_second(micro)
+                since, second = self.since, self.second
+            head = heads.get(metric) or heads.setdefault(metric, _head(metric))
+            shown = repr(value) if value * 0.0 == 0.0 else _named(value)
+            body = f'{head}{shown},"step":{step},"at":"{second}.{rest:06d}Z"'
+            made.append(f'{body},"crc":"{crc32(body.encode()):08x}"}}\n')
+        return "".join(made).encode()
 
     def another_second(self, microseconds: int) -> int:
         """Spell the second that a time lies in, and give what is left of the time."""
@@ -263,7 +280,7 @@ def stream(files: Files, run_id: str, kept: PointsFile | None = None) -> Iterato
     for chunk in files.chunks(name, _CHUNK):
         yield read(chunk, verified=verified)[0]
     for live in live_files(files, run_id):
-        for lines_, _ in _live_lines(files, live):
+        for lines_ in _live_lines(files, live):
             yield read(lines_, verified=True)[0]
 
 
@@ -313,60 +330,74 @@ def _is_merged(files: Files, live: str) -> bool:
 
 def damaged_records(files: Files, live: str) -> int:
     """How many records of a live file cannot be trusted."""
-    return sum(damaged for _, damaged in _live_lines(files, live))
+    return sum(damaged for _, damaged in read_live(files, live))
 
 
-def settle(files: Files, run_id: str) -> bool:
-    """Make a run's history durable, and lines of all of it; False where a process still logs, and it stays as it is.
+def settle(files: Files, run_id: str) -> tuple[dict[str, Metric], PointsFile | None]:
+    """Make a run's history durable, and lines of all of it; its metrics in short, and the checksum of its lines.
 
     A kill at any moment neither loses nor doubles a point: a live file is given the checksum of what the lines' file
-    will be as its name before that takes its place, and is no longer read once it has.
+    will be as its name before that takes its place, and is no longer read once it has. Where a process still logs, all
+    stays as it is.
     """
     name = layout.metrics(run_id)
-    if not live_files(files, run_id):
-        files.settle(name)
-        return True
-    with ExitStack() as held:
-        held.enter_context(files.lock(f"run-{run_id}"))
-        live = live_files(files, run_id)
-        if not all(held.enter_context(files.alone(each)) for each in (name, *live)):
+    if live_files(files, run_id):
+        with ExitStack() as held:
+            held.enter_context(files.lock(f"run-{run_id}"))
+            live = live_files(files, run_id)
+            if all(held.enter_context(files.alone(each)) for each in (name, *live)):
+                return _merge(files, name, live)
             for each in (name, *live):
                 files.settle(each)
-            return False
-        temporary, size, crc = files.gather(_all_lines(files, name, live))
-        merged = [f"{'-'.join(each.removesuffix('.live').split('-')[:2])}-{size}-{crc:08x}.live" for each in live]
-        for each, mark in zip(live, merged, strict=True):
-            files.move(each, mark)
-        files.install(temporary, name)
+    else:
+        files.settle(name)
+    metrics: dict[str, Metric] = {}
+    for chunk in stream(files, run_id):
+        metrics = summarised(metrics, chunk)
+    return metrics, checksum(files, name)
+
+
+def _merge(files: Files, name: str, live: list[str]) -> tuple[dict[str, Metric], PointsFile]:
+    counting = _Counting(files)
+    temporary, size, crc = files.gather(counting.all_lines(name, live))
+    merged = [f"{'-'.join(each.removesuffix('.live').split('-')[:2])}-{size}-{crc:08x}.live" for each in live]
+    for each, mark in zip(live, merged, strict=True):
+        files.move(each, mark)
+    files.install(temporary, name)
     for mark in merged:
         files.forget(mark)
-    return True
+    return counting.metrics, PointsFile(size=size, crc32=f"{crc:08x}")
 
 
-def _all_lines(files: Files, name: str, live: list[str]) -> Iterator[bytes]:
-    ends = b"\n"
-    for block in files.blocks(name, _CHUNK):
-        ends = block[-1:]
-        yield block
-    if ends != b"\n":
-        yield b"\n"
-    for each in live:
-        for lines_, _ in _live_lines(files, each):
-            yield lines_
+class _Counting:
+    """Gives the lines of a history, and adds them up on the way."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.metrics: dict[str, Metric] = {}
+
+    def all_lines(self, name: str, live: list[str]) -> Iterator[bytes]:
+        """What is lines already, and what will be."""
+        for chunk in self.files.chunks(name, _CHUNK):
+            self.metrics = summarised(self.metrics, read(chunk)[0])
+            yield chunk + b"\n"
+        for each in live:
+            spelled = _Spelled()
+            for points, _ in read_live(self.files, each):
+                grouped: dict[str, list[Record]] = {}
+                for point in points:
+                    grouped.setdefault(point[0], []).append(point)
+                for metric, group in grouped.items():
+                    _, steps, values, times = zip(*group, strict=True)
+                    self.metrics = joined(self.metrics, {metric: summary(steps, values, times, _moment)})
+                yield spelled.lines(points)
 
 
-def _live_lines(files: Files, live: str) -> Iterator[tuple[bytes, int]]:
-    """A live file's points as lines, and how many of its records cannot be trusted, a megabyte at a time."""
-    heads: dict[str, str] = {}
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _live_lines(files: Files, live: str) -> Iterator[bytes]:
+    """A live file's points as lines."""
     spelled = _Spelled()
-    for points, damaged in read_live(files, live):
-        lines_ = []
-        for metric, step, value, micro in points:  # written out in one piece, as a run that ends waits for it
-            rest = micro - spelled.since
-            if not 0 <= rest < 1_000_000:
-                rest = spelled.another_second(micro)
-            head = heads.get(metric) or heads.setdefault(metric, _head(metric))
-            shown = repr(value) if value * 0.0 == 0.0 else _named(value)
-            body = f'{head}{shown},"step":{step},"at":"{spelled.second}.{rest:06d}Z"'.encode()
-            lines_.append(body + b',"crc":"%08x"}\n' % crc32(body))
-        yield b"".join(lines_), damaged
+    return (spelled.lines(points) for points, _ in read_live(files, live))

@@ -291,7 +291,7 @@ def test_a_recorder_appends_as_many_points_as_it_is_given(store, three):
     store.settle_points(three[0].id)
     assert [(found.value, found.step) for found in before] == [(step / 2, step) for step in range(500)]
     assert store.points(three[0].id) == before
-    assert store.summary(three[0].id)[0]["loss"].count == 500
+    assert store.summary(three[0].id)["loss"].count == 500
 
 
 def test_a_recorder_and_whoever_else_logs_do_not_get_in_each_others_way(store, three):
@@ -306,11 +306,11 @@ def test_a_recorder_and_whoever_else_logs_do_not_get_in_each_others_way(store, t
 
 def test_a_history_is_added_up(store, three):
     store.add_points(three[0].id, [point("loss", 0.5, 0), point("loss", 0.25, 1, seconds=1), point("acc", 0.9)])
-    metrics, _ = store.summary(three[0].id)
+    metrics = store.summary(three[0].id)
     assert {key: (m.last, m.min, m.max, m.count) for key, m in metrics.items()} == {
         "loss": (0.25, 0.25, 0.5, 2), "acc": (0.9, 0.9, 0.9, 1),
     }  # fmt: skip
-    assert store.summary(three[1].id)[0] == {}
+    assert store.summary(three[1].id) == {}
 
 
 def test_a_running_run_is_told_with_its_metrics_so_far(store, a_run):

@@ -1,0 +1,147 @@
+"""What the index keeps of run documents, read a directory of them at a time, by two processes where there are many."""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ..errors import MlcliError
+from .files import write_all
+from .schema import Document
+
+if TYPE_CHECKING:
+    from .documents import DocumentDir
+
+RACY_NS = 2_000_000_000
+EXACT = 2**53
+# What no filter asks for and no list shows: it would be most of the index.
+_LEFT_OUT = {"packages", "changed", "untracked", "variables"}
+# Reading costs twice what keeping it does: of so many directories, the process that keeps reads one.
+_SHARE = 5
+
+Stamp = tuple[int, int, int]
+Known = tuple[int, int, Stamp]
+# id, stamp, when it started, name, 1 while it runs, CRC-32 of the document, the document, what is wrong, its values
+Entry = tuple[str, Stamp, str, str | None, int, int, bytes, str | None, list[tuple[str, Any]]]
+
+
+class ShardEntries(NamedTuple):
+    """What has changed in a directory of runs since it was known, and the ids that are gone."""
+
+    changed: list[Entry]
+    gone: list[str]
+
+
+class ShardReader:
+    """Reads the directories that run documents lie in."""
+
+    def __init__(self, runs: DocumentDir, top: str) -> None:
+        self.runs, self.top = runs, top
+
+    def read(self, shard: str, known: Mapping[str, Known], *, seen: int) -> ShardEntries:
+        """What has changed in a directory since it was `seen`."""
+        there, changed = set(), []
+        with os.scandir(f"{self.top}/{shard}") as entries:
+            for entry in entries:
+                if not entry.name.endswith(".json"):
+                    continue
+                run_id = entry.name[:-5]
+                there.add(run_id)
+                found = entry.stat(follow_symlinks=False)
+                stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+                same = run_id in known and known[run_id][2] == stamp
+                if same and seen - stamp[0] > RACY_NS:
+                    continue
+                read = self._entry(run_id, stamp)
+                if same and read[5] == known[run_id][1]:
+                    continue  # written so shortly before it was read that its time proves nothing; its content does
+                changed.append(read)
+        return ShardEntries(changed, [run_id for run_id in known if run_id not in there])
+
+    def read_all(self, shards: Sequence[str]) -> Iterator[ShardEntries]:
+        """All that is in these directories, most of them read by a second process where there can be one."""
+        alone = (os.cpu_count() or 1) < 2 or threading.active_count() > 1 or not hasattr(os, "fork")
+        theirs = iter(()) if alone else self._beside([shard for at, shard in enumerate(shards) if at % _SHARE])
+        for at, shard in enumerate(shards):
+            found = next(theirs, None) if at % _SHARE else None
+            yield self.read(shard, {}, seen=0) if found is None else found
+
+    def _beside(self, shards: Sequence[str]) -> Iterator[ShardEntries]:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                os.close(reading)
+                for shard in shards:
+                    data = msgspec.msgpack.encode(self.read(shard, {}, seen=0))
+                    write_all(writing, len(data).to_bytes(8, "little") + data)
+            finally:
+                os._exit(0)  # and what it did not tell is read by the other
+        os.close(writing)
+        try:
+            with open(reading, "rb") as source:
+                while len(head := source.read(8)) == 8:
+                    data = source.read(int.from_bytes(head, "little"))
+                    yield msgspec.msgpack.decode(data, type=ShardEntries)
+        finally:
+            os.waitpid(child, 0)
+
+    def _entry(self, run_id: str, stamp: Stamp) -> Entry:
+        try:
+            document = self.runs.as_written(run_id)
+        except (KeyError, MlcliError) as problem:
+            told = problem.message if isinstance(problem, MlcliError) else f"run {run_id} went away"
+            return run_id, stamp, "", "", 0, 0, b"", told, []
+        _prune(document)
+        blob = msgspec.msgpack.encode(document)
+        started, live = _sortable(document.get("started_at", "")), int(document.get("status") == "running")
+        return run_id, stamp, started, document.get("name"), live, zlib.crc32(blob), blob, None, pairs_of(document)
+
+
+def _prune(document: Document) -> None:
+    """Take out of a document what the index does without."""
+    for key in ("format", "kind", "digest"):
+        document.pop(key, None)
+    for part in (document.get("environment"), document.get("git")):
+        if isinstance(part, dict):
+            for key in _LEFT_OUT:
+                part.pop(key, None)
+
+
+def pairs_of(document: Document) -> list[tuple[str, Any]]:
+    """The values that a filter or an order can be narrowed by, each with its key."""
+    pairs = []
+    try:
+        for name, metric in document["metrics"].items():
+            value = metric["last"]
+            pairs.append((f"m:{name}", value if type(value) is float else _INFINITE.get(value, value)))
+        for name, param in document["params"].items():
+            value = param["value"]
+            if type(value) is not float:
+                value = _INFINITE.get(value, value) if type(value) is str else _scalar(value)
+            pairs.append((f"p:{name}", value))
+    except (KeyError, TypeError, AttributeError):
+        return []  # its shape is no run's, so that it matches nothing and is told as a problem when it is read
+    return pairs
+
+
+_INFINITE = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def _sortable(moment: Any) -> str:
+    """A document's time so that its text sorts as it does: with microseconds even where they are 0."""
+    text = str(moment)
+    return f"{text[:-1]}.000000Z" if len(text) == 20 else text
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and abs(value) > EXACT:
+        return float(value)
+    return value if isinstance(value, int | float | str) else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import resource
 import subprocess
 import sys
@@ -190,45 +189,6 @@ def test_a_document_cut_at_any_byte_is_told(store: Path, cli, row: str) -> None:
         told.add((len(found.runs), len(found.problems)))
     assert told == {(4, 1)}
     reported(cli, store, RUN, "is not readable as JSON", READ, told_by=("ls",))
-
-
-@pytest.mark.slow
-@row("J10")
-def test_a_bit_that_flipped_anywhere_is_found_by_doctor(store: Path, row: str) -> None:
-    from mlcli.doctor import examined
-    from mlcli.workspace import Workspace
-
-    def names(workspace: Workspace) -> set[str]:
-        return {run.name for run in workspace.store.find_runs().runs}
-
-    workspace = Workspace(str(store.parent))
-    assert examined(workspace).problems == []
-    files = [path for path in sorted(store.rglob("*")) if path.is_file() and ".cache" not in path.parts]
-    chance = random.Random(10)
-    sizes = [path.stat().st_size for path in files]
-    before = {path: path.read_bytes() for path in files}
-    silent, collateral = [], []
-    for _ in range(400):
-        path = chance.choices(files, sizes)[0]
-        data = bytearray(before[path])
-        at, bit = chance.randrange(len(data)), chance.randrange(8)
-        data[at] ^= 1 << bit
-        path.chmod(0o644)
-        path.write_bytes(data)
-        if not examined(workspace).problems and not _means_the_same(before[path], bytes(data)):
-            silent.append((path.name, at, bit))
-        if len(names(workspace)) < 4:
-            collateral.append((path.name, at, bit))
-        path.write_bytes(before[path])
-    assert (silent, collateral) == ([], [])
-
-
-def _means_the_same(one: bytes, other: bytes) -> bool:
-    """Whether what flipped was the space between the words of a document, or a line end."""
-    try:
-        return json.loads(one) == json.loads(other)
-    except ValueError:
-        return one.split() == other.split()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..errors import MlcliError
-from .files import write_all
+from .files import read_all, write_all
 from .schema import Document
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ class ShardReader:
                 os._exit(0)  # and what it did not tell is read by the other
         os.close(writing)
         try:
-            with open(reading, "rb") as source:
-                while len(head := source.read(8)) == 8:
-                    data = source.read(int.from_bytes(head, "little"))
-                    yield msgspec.msgpack.decode(data, type=ShardEntries)
+            while len(head := read_all(reading, 8)) == 8:
+                data = read_all(reading, int.from_bytes(head, "little"))
+                yield msgspec.msgpack.decode(data, type=ShardEntries)
         finally:
+            os.close(reading)
             os.waitpid(child, 0)
 
     def _entry(self, run_id: str, stamp: Stamp) -> Entry:

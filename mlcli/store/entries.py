@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,8 +64,9 @@ class ShardReader:
 
     def read_all(self, shards: Sequence[str]) -> Iterator[ShardEntries]:
         """All that is in these directories, most of them read by a second process where there can be one."""
-        alone = (os.cpu_count() or 1) < 2 or threading.active_count() > 1 or not hasattr(os, "fork")
-        theirs = iter(()) if alone else self._beside([shard for at, shard in enumerate(shards) if at % _SHARE])
+        theirs = (
+            iter(()) if _must_be_alone() else self._beside([shard for at, shard in enumerate(shards) if at % _SHARE])
+        )
         for at, shard in enumerate(shards):
             found = next(theirs, None) if at % _SHARE else None
             yield self.read(shard, {}, seen=0) if found is None else found
@@ -81,11 +81,13 @@ class ShardReader:
                     data = msgspec.msgpack.encode(self.read(shard, {}, seen=0))
                     write_all(writing, len(data).to_bytes(8, "little") + data)
             finally:
-                os._exit(0)  # and what it did not tell is read by the other
+                os._exit(0)
         os.close(writing)
         try:
             while len(head := read_all(reading, 8)) == 8:
-                data = read_all(reading, int.from_bytes(head, "little"))
+                data = read_all(reading, size := int.from_bytes(head, "little"))
+                if len(data) < size:
+                    return  # it was killed: what it did not tell is read here
                 yield msgspec.msgpack.decode(data, type=ShardEntries)
         finally:
             os.close(reading)
@@ -101,6 +103,15 @@ class ShardReader:
         blob = msgspec.msgpack.encode(document)
         started, live = _sortable(document.get("started_at", "")), int(document.get("status") == "running")
         return run_id, stamp, started, document.get("name"), live, zlib.crc32(blob), blob, None, pairs_of(document)
+
+
+def _must_be_alone() -> bool:
+    """Whether a second process would be of no use, or could wait for a thread that it does not have."""
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+    except OSError:
+        threads = 2
+    return threads > 1 or (os.cpu_count() or 1) < 2
 
 
 def _prune(document: Document) -> None:

@@ -7,8 +7,21 @@ attributes or hooks may start a program, take a lock, reach the network or chang
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .command import find_root, hint_for, scrubbed
-from .repository import CommitSummary, Repository
 from .state import read_person, read_state
 
+if TYPE_CHECKING:
+    from .repository import CommitSummary, Repository
+
 __all__ = ["CommitSummary", "Repository", "find_root", "hint_for", "read_person", "read_state", "scrubbed"]
+
+
+def __getattr__(name: str) -> Any:
+    # What a run does not ask is not loaded for it.
+    if name not in {"CommitSummary", "Repository"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import repository
+
+    return getattr(repository, name)

@@ -167,8 +167,9 @@ def _without_torn_lines(workspace: Workspace, where: str) -> list[str]:
     store, files, run_id = workspace.store, workspace.store.files, where.split("/")[2]
     if store.run(run_id).ended_at is None:
         return []
+    store.settle_points(run_id)
     with files.alone(where) as free:
-        if not free:
+        if not free or points.live_files(files, run_id):
             return []
         files.link(where, f"{layout.TRASH}/{run_id}-{where.rpartition('/')[2]}")
         files.replace(where, points.lines(store.points(run_id)))

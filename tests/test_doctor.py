@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlcli import doctor, registry, tracking
 from mlcli.domain.run import RunStatus
 from mlcli.domain.stage import Stage
 from mlcli.errors import BadStore, NewerFormat
+from mlcli.store import layout
 
 
 @pytest.fixture(autouse=True)
@@ -145,8 +147,6 @@ def test_a_run_whose_process_is_gone_is_ended(top, workspace, record):
 
 
 def with_process(run, pid: int):
-    from msgspec.structs import replace
-
     return replace(run, status=RunStatus.RUNNING, ended_at=None, process=replace(run.process, pid=pid, start_ticks=1))
 
 
@@ -273,7 +273,7 @@ def test_points_that_came_after_a_run_was_counted_are_counted(top, workspace, st
 
 def torn(workspace, run) -> Path:
     """The run's metrics, with half of a line at their end."""
-    lines = Path(workspace.store.files.path(f"runs/{run.id[:2]}/{run.id}/metrics.jsonl"))
+    lines = Path(workspace.store.files.path(layout.metrics(run.id)))
     with lines.open("ab") as file:
         file.write(lines.read_bytes().splitlines()[0][:-20])
     return lines
@@ -281,6 +281,7 @@ def torn(workspace, run) -> Path:
 
 def test_a_line_that_a_killed_process_tore_is_left_out_and_kept_in_the_trash(top, workspace, record):
     run = record(status="running", metrics={"loss": [0.5, 0.4]})
+    workspace.store.change_run(run.id, lambda run: replace(run, ended_at=None, points=None))
     half = torn(workspace, run).read_bytes()
     assert codes(doctor.examined(workspace, fix=True)) == ["metrics-damaged"]  # it may still be written to
     tracking.finish(workspace, run.id, RunStatus.FINISHED)
@@ -288,10 +289,13 @@ def test_a_line_that_a_killed_process_tore_is_left_out_and_kept_in_the_trash(top
     assert (told.problems, told.mended) == ([], [f"left the torn lines of run {run.id[:8]} out of its metrics"])
     assert [point.value for point in workspace.store.points(run.id)] == [0.5, 0.4]
     assert (top / "trash" / f"{run.id}-metrics.jsonl").read_bytes() == half
+    torn(workspace, run)  # by a process that logged to it after it had ended
+    assert doctor.examined(workspace, fix=True).problems == []
 
 
 def test_a_line_that_was_damaged_after_the_run_had_ended_is_told_and_left(top, workspace, story):
-    lines = torn(workspace, story["first"])
+    lines = Path(workspace.store.files.path(layout.metrics(story["first"].id)))
+    lines.write_bytes(lines.read_bytes().replace(b"0.8", b"0.7"))
     before = lines.read_bytes()
     told = doctor.examined(workspace, fix=True)
     assert (codes(told), told.mended, lines.read_bytes()) == (["metrics-damaged"], [], before)

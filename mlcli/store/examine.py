@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..domain.run import Artifact, Run, RunStatus
+from ..domain.run import Artifact, PointsFile, Run, RunStatus
 from ..errors import Corrupt, MlcliError
 from . import layout, objects, schema, trash
 from . import points as history
@@ -17,9 +17,6 @@ from .files import Reading
 
 _OBJECT = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"[0-9a-f]{32}")
-_TOP = {
-    layout.STORE, layout.GITIGNORE, layout.RUNS, layout.MODELS, layout.OBJECTS, layout.TRASH, layout.CACHE,
-}  # fmt: skip
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -35,7 +32,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 def problems(store: DiskStore) -> Iterator[Problem]:
     """Every problem of the store; reads all documents, metrics and objects."""
     yield from _top(store)
-    yield from _links(store)
+    yield from _places(store)
     yield from _runs(store)
     yield from _models(store)
     yield from _objects(store)
@@ -52,12 +49,10 @@ def _top(store: DiskStore) -> Iterator[Problem]:
             schema.decode(store.files.read(layout.STORE), "store", f".mlruns/{layout.STORE}")
         except Corrupt as error:
             yield Problem(code=error.code, where=layout.STORE, message=error.message, mendable=True)
-    for name in sorted(store.files.names("")):
-        if name not in _TOP:
-            yield Problem(code="foreign", where=name, message="mlcli did not put it there", serious=False)
 
 
-def _links(store: DiskStore) -> Iterator[Problem]:
+def _places(store: DiskStore) -> Iterator[Problem]:
+    """Whatever lies where mlcli puts no such thing, and every link."""
     waiting = [""]
     while waiting:
         above = waiting.pop()
@@ -70,27 +65,24 @@ def _links(store: DiskStore) -> Iterator[Problem]:
             where = f"{above}{entry.name}"
             if entry.is_symlink():
                 yield Problem(code="link", where=where, message="it is a symbolic link, which mlcli does not follow")
+            elif not layout.is_ours(where, directory=entry.is_dir()):
+                yield Problem(code="foreign", where=where, message="mlcli did not put it there", serious=False)
             elif entry.is_dir():
                 waiting.append(f"{where}/")
 
 
 def _runs(store: DiskStore) -> Iterator[Problem]:
-    shards = sorted(store.files.names(layout.RUNS))
-    for shard in shards:
-        if not re.fullmatch(r"[0-9a-f]{2}", shard):
-            yield _foreign(f"{layout.RUNS}/{shard}")
-            continue
+    for shard in sorted(store.files.names(layout.RUNS)):
         names = set(store.files.names(f"{layout.RUNS}/{shard}"))
         for name in sorted(names):
             where = f"{layout.RUNS}/{shard}/{name}"
             run_id = name.removesuffix(".json")
             if not _RUN.fullmatch(run_id) or run_id[:2] != shard:
-                yield _foreign(where)
-            elif name == run_id:
-                if f"{name}.json" not in names:
-                    yield _without_document(store, where)
-            else:
+                continue
+            if name != run_id:
                 yield from _run(store, run_id, where)
+            elif f"{name}.json" not in names:
+                yield _without_document(store, where)
 
 
 def _without_document(store: DiskStore, where: str) -> Problem:
@@ -121,6 +113,24 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
     yield from _metrics(store, run)
     for artifact in run.artifacts:
         yield from _artifact(store, run, artifact)
+    if run.status is not RunStatus.RUNNING:
+        yield from _untold(store, run)
+
+
+def _untold(store: DiskStore, run: Run) -> Iterator[Problem]:
+    """Files that lie among a run's artifacts and that its document does not tell of."""
+    top, told = layout.artifacts(run.id), {artifact.path for artifact in run.artifacts}
+    for directory, _, names in os.walk(store.files.path(top)):
+        below = os.path.relpath(directory, store.files.path(top)).replace(os.sep, "/")
+        for path in sorted(name if below == "." else f"{below}/{name}" for name in names):
+            if path not in told:
+                yield Problem(
+                    code="leftover",
+                    where=f"{top}/{path}",
+                    message="the run's document does not tell of it",
+                    mendable=True,
+                    serious=False,
+                )
 
 
 def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
@@ -130,8 +140,8 @@ def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
     if damaged:
         lines = ", ".join(map(str, damaged[:5])) + (" …" if len(damaged) > 5 else "")
         message = f"lines that cannot be trusted: {lines}; they are passed over"
-        # What a killed process tore was so before the run ended; what was damaged since may be had from elsewhere.
-        torn = run.points is None or run.points == history.checksum(store.files, where)
+        # What a killed process tore was so when the run ended, or came after; other damage may be made good elsewhere.
+        torn = run.points is None or store.files.checksum(where, run.points.size) == _ended_with(run.points)
         yield Problem(code="metrics-damaged", where=where, message=message, mendable=torn)
     for name in live:
         records = history.damaged_records(store.files, name)
@@ -155,6 +165,10 @@ def _metrics(store: DiskStore, run: Run) -> Iterator[Problem]:
         yield Problem(
             code="metrics-differ", where=where, message="it is not the file that the run ended with", mendable=True
         )
+
+
+def _ended_with(points: PointsFile) -> tuple[int, int]:
+    return points.size, int(points.crc32, 16)
 
 
 def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Problem]:
@@ -194,9 +208,6 @@ def _models(store: DiskStore) -> Iterator[Problem]:
             store.history(model)
         except MlcliError as error:
             yield Problem(code=error.code, where=layout.events(model), message=error.message)
-        for kind in store.files.names(f"{layout.MODELS}/{model}"):
-            if kind not in {"versions", "events", "stages", "aliases"}:
-                yield _foreign(f"{layout.MODELS}/{model}/{kind}")
 
 
 def _objects(store: DiskStore) -> Iterator[Problem]:
@@ -204,7 +215,6 @@ def _objects(store: DiskStore) -> Iterator[Problem]:
         for name in sorted(store.files.names(f"{layout.OBJECTS}/{shard}")):
             where = f"{layout.OBJECTS}/{shard}/{name}"
             if not _OBJECT.fullmatch(name) or name[:2] != shard:
-                yield _foreign(where)
                 continue
             try:
                 with Reading(where):
@@ -231,7 +241,3 @@ def _temporaries(store: DiskStore) -> Iterator[Problem]:
             yield Problem(
                 code="leftover", where=where, message="a process died while it wrote", mendable=True, serious=False
             )
-
-
-def _foreign(where: str) -> Problem:
-    return Problem(code="foreign", where=where, message="mlcli did not put it there", serious=False)

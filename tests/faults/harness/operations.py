@@ -100,7 +100,9 @@ class World:
             added = value[len(self.facts.get(key, ())) :] if loose and " metric " in key else []
             if added:
                 world.loose[key] = [*world.loose.get(key, []), *added]
-        world.loose = {key: v for key, v in world.loose.items() if world.facts.get(key.split(" ")[0]) == "running"}
+        if operation.settles:
+            settled = world.ids.get(operation.settles, NOBODY)
+            world.loose = {key: points for key, points in world.loose.items() if not key.startswith(settled)}
         return world
 
     def with_facts(self, added: Facts) -> World:
@@ -136,7 +138,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     that the power may take it back.
 
     `parts` are the effects it may have had where it was killed half-way; what it logs `separate`ly may be there in part.
-    What is `resumed` goes on where it failed.
+    What is `resumed` goes on where it failed. It may make the points of a run durable: `settles` is its name.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     effect: Effect
     once: bool = False
     lazy: bool = False
+    settles: str = ""
     separate: bool = False
     resumed: bool = False
     parts: Sequence[Effect] = ()
@@ -323,7 +326,18 @@ def finish(name: str) -> Operation:
         tracking.finish(site.workspace, site.id(name), RunStatus.FINISHED)
 
     effect = _on_run(name, lambda facts, run: facts.update({run: "finished"}))
-    return Operation(name=f"finish {name}", do=do, effect=effect)
+    return Operation(name=f"finish {name}", do=do, effect=effect, settles=name)
+
+
+def end(name: str) -> Operation:
+    """The run is ended by another than who logs to it, and who goes on."""
+    effect = _on_run(name, lambda facts, run: facts.update({run: "finished"}))
+    return Operation(
+        name=f"end {name}",
+        do=lambda site: tracking.finish(site.workspace, site.id(name), RunStatus.FINISHED),
+        effect=effect,
+        settles=name,
+    )
 
 
 def remove(*names: str) -> Operation:

@@ -8,7 +8,7 @@ import signal
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from .injector import CHANGES, Fault, Mode, State
 from .operations import Site, begin, finish, model
 from .sweep import PATIENCE, Report, in_child
 from .verdict import Unexplained, mend
+
+MANY = 120
+"""Points that a writer records in a turn: more than are kept as lines."""
 
 
 class Race(msgspec.Struct, kw_only=True):
@@ -60,6 +63,7 @@ def raced(race: Race) -> Report:
     contest = _Contest(race)
     try:
         contest.hold()
+        report.watched = sum(int(path.read_text()) for path in contest.top.glob("watched-*"))
         report.points, report.fired = contest.acked, contest.killed or contest.acked
         contest.judge()
     except Unexplained as problem:
@@ -78,7 +82,8 @@ class _Contest:
         made = in_child(self._set_up)
         if made.status:
             raise RuntimeError(made.said)
-        self.shared = made.said
+        self.ids = dict(word.split("=") for word in made.said.split())
+        self.shared = self.ids["shared"]
 
     def _set_up(self) -> str:
         site = Site(self.top)
@@ -86,7 +91,8 @@ class _Contest:
             operation.do(site)
         registry.register(site.workspace, "iris", site.id("base"))
         tracking.finish(site.workspace, site.id("shared"), RunStatus.FINISHED)
-        return site.id("shared") + site.id("base")
+        begin("busy").do(site)
+        return " ".join(f"{name}={site.id(name)}" for name in ("shared", "base", "busy"))
 
     # Holding it
 
@@ -153,7 +159,7 @@ class _Contest:
     def _write(self, writer: int, generation: int, state: State) -> None:
         state.use()
         name = f"w{writer}.{generation}"
-        site = Site(self.top, {"shared": self.shared[:32], "base": self.shared[32:]})
+        site = Site(self.top, self.ids)
         acks = os.open(self.top / f"acks-{writer}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
         def ack(kind: str, turn: int, number: int = 0, run: str = "") -> None:
@@ -182,6 +188,11 @@ class _Contest:
         ack("logged", turn)
         tracking.set_tags(site.workspace, site.id("shared"), {f"w{writer}": name})
         ack("tagged", turn)
+        recorder = site.recorder("busy")
+        recorder.know(name)
+        for step in range(MANY):
+            recorder.add(name, step / 8, step)
+        ack("recorded", turn)
         if self.race.sweepers:
             begin(f"{name} gone").do(site)
             model(f"{name} gone", f"{name} gone").do(site)
@@ -190,19 +201,25 @@ class _Contest:
 
     def _read(self) -> None:
         site = Site(self.top)
-        while not self.over.at:
+        for _ in self._until_over():
             found = tracking.find_runs(site.workspace)
             for problem in found.problems:
                 raise problem
             registry.history(site.workspace, "iris")
-            site.workspace.store.run(self.shared[:32])
-            self.over.fired += 1
+            site.workspace.store.run(self.shared)
+            site.workspace.store.points(self.ids["busy"])
 
     def _sweep(self) -> None:
         site = Site(self.top)
-        while not self.over.at:
+        for _ in self._until_over():
             trash.collect(site.workspace, older_than=timedelta())
-            self.over.calls += 1
+
+    def _until_over(self) -> Iterator[None]:
+        times = 0
+        while not self.over.at:
+            yield
+            times += 1
+        (self.top / f"watched-{os.getpid()}").write_text(str(times))
 
     # Judging it
 
@@ -242,7 +259,8 @@ class _Contest:
         _same("heads of the history", 1, len(history.heads))
         _same("parents of an event", 1, max(len(event.parents) for event in history.events))
         moved = Counter(event.version for event in history.events)
-        points = Counter((point.metric, point.step) for point in store.points(self.shared[:32]))
+        points = Counter((point.metric, point.step) for point in store.points(self.shared))
+        busy = Counter((point.metric, point.step) for point in store.points(self.ids["busy"]))
         for ack in acks:
             if ack.kind == "run":
                 _same(f"run {ack.run}", ["finished"], [store.run(ack.run).status.value])
@@ -255,8 +273,12 @@ class _Contest:
                 _same(f"moves of version {ack.number}", 1, moved[versions[ack.number].digest])
             elif ack.kind == "logged":
                 _same(f"points of {ack.writer}.{ack.turn}", 1, points[f"{ack.writer}.{ack.turn}", ack.turn])
-        _same("points that are there twice", [], [point for point, times in points.items() if times > 1])
-        self._tags(acks, store.run(self.shared[:32]).tags)
+            elif ack.kind == "recorded":
+                there = [busy[f"{ack.writer}.{ack.turn}", step] for step in range(MANY)]
+                _same(f"points that {ack.writer}.{ack.turn} recorded", [1] * MANY, there)
+        twice = [point for point, times in [*points.items(), *busy.items()] if times > 1]
+        _same("points that are there twice", [], twice)
+        self._tags(acks, store.run(self.shared).tags)
 
     def _tags(self, acks: list[Ack], tags: dict[str, str]) -> None:
         for ack in acks:

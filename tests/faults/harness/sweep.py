@@ -28,12 +28,13 @@ PATIENCE = 120
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """How many points were tried, at how many the fault struck, and what failed, by point."""
+    """How many points were tried, at how many the fault struck, what failed, by point; and what was done meanwhile."""
 
     points: int = 0
     fired: int = 0
     failed: list[str] = []
     seconds: float = 0.0
+    watched: int = 0
     skipped: str = ""
 
 

@@ -11,6 +11,7 @@ from .operations import (
     burst,
     collect,
     directory,
+    end,
     finish,
     look,
     metrics,
@@ -70,6 +71,10 @@ WORKLOADS: dict[str, tuple[Operations, Operations]] = {
             burst("a", "accuracy", 20),
             finish("a"),
         ],
+    ),
+    "outlived": (
+        [begin("a")],
+        [burst("a", "loss", 120), end("a"), point("a", "loss", 120, 0.5), metrics("a", 0, late=0.25), finish("a")],
     ),
     "two runs": (
         ended("old"),

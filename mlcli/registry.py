@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -315,8 +315,21 @@ def history(workspace: Workspace, name: str, problems: list[MlcliError] | None =
     # What is wrong with it was told when the model was read.
     events = history_of(workspace, name, None if problems is None else []).events
     entries += [_transition(event, numbers) for event in events]
-    order = {id(entry): at for at, entry in enumerate(entries)}
-    return sorted(entries, key=lambda entry: (entry.at, order[id(entry)]), reverse=True)
+    return _newest_first(entries)
+
+
+def _newest_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Newest first by the clock, but nothing before what came before it: clocks are set back."""
+    registered: dict[int | None, datetime] = {}
+    row = dict.fromkeys(("registered", ""), datetime.min.replace(tzinfo=timezone.utc))
+    placed = []
+    for order, entry in enumerate(entries):
+        kind = entry.action if entry.action == "registered" else ""
+        row[kind] = max(row[kind], entry.at, registered.get(entry.version, entry.at))
+        if kind:
+            registered[entry.version] = row[kind]
+        placed.append((row[kind], order, entry))
+    return [entry for _, _, entry in sorted(placed, key=lambda each: each[:2], reverse=True)]
 
 
 def _registration(version: ModelVersion) -> Entry:

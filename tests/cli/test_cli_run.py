@@ -206,17 +206,6 @@ def test_an_idfile_that_cannot_be_written_starts_no_run(repo, mlcli) -> None:
     )  # fmt: skip
 
 
-def test_no_secret_of_the_environment_is_in_the_store(repo, mlcli) -> None:
-    secrets = {
-        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-one", "HF_TOKEN": "token-two", "DB_PASSWORD": "password-three",
-        "DATABASE_URL": "postgres://ada:four@db/x", "ORDINARY": "ordinary-five",
-    }  # fmt: skip
-    mlcli("run", "--", "true", env={**secrets, "PYTHONHASHSEED": "0"})
-    kept = stored(repo / ".mlruns")
-    assert [value for value in secrets.values() if value.encode() in kept] == []
-    assert shown(mlcli)["environment"]["variables"]["PYTHONHASHSEED"] == "0"
-
-
 def test_the_command_sees_its_run_and_no_variable_of_git(repo, mlcli, git) -> None:
     names = git("rev-parse", "--local-env-vars").split()
     given = {"GIT_DIR": str(repo / ".git"), "GIT_INDEX_FILE": str(repo / ".git" / "index"), "GIT_PREFIX": ""}

@@ -314,3 +314,15 @@ def test_a_store_that_was_moved_is_healthy(top, workspace, machine: Path):
     moved = Workspace(str(machine / "moved"))
     assert (doctor.examined(moved).problems, registry.models(moved)[0].name) == ([], "iris")
     assert len(tracking.find_runs(moved).runs) == 4
+
+
+def test_whatever_lies_where_mlcli_puts_no_such_thing_is_told(top, workspace):
+    places = [path for path in [top, *top.rglob("*")] if path.is_dir() and not {".cache", "trash"} & {*path.parts}]
+    planted = {place / name for place in places for name in ("zz.txt", "zz.json")}
+    for path in planted:
+        path.write_text("{}")
+    told = doctor.examined(workspace)
+    # Of a history, which counts as a whole, it is told, too, that it cannot be read.
+    assert {top / problem.where for problem in told.problems} - planted == {top / "models" / "iris" / "events"}
+    assert planted <= {top / problem.where for problem in told.problems}
+    assert {problem.code for problem in told.problems} == {"foreign", "leftover", "corrupt"}

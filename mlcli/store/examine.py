@@ -19,6 +19,24 @@ _OBJECT = re.compile(r"[0-9a-f]{64}")
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
+_FILES = re.compile(
+    r"""store\.json | \.gitignore
+    | runs/([0-9a-f]{2})/\1[0-9a-f]{30}
+      (\.json | /metrics\.jsonl | /metrics-[0-9a-f-]+\.live | /output\.log | /artifacts/.+)
+    | models/[^/.][^/]*/(versions/[1-9][0-9]*\.json | events/[0-9a-f]{64}\.json | stages/(staging|production)\.json)
+    | objects/([0-9a-f]{2})/\5[0-9a-f]{62}
+    | (trash|\.cache)/.+""",
+    re.X | re.S,
+)
+_DIRECTORIES = re.compile(
+    r"""runs(/([0-9a-f]{2})(/\2[0-9a-f]{30}(/artifacts(/.+)?)?)?)?
+    | models(/[^/.][^/]*(/(versions|events|stages|aliases))?)?
+    | objects(/[0-9a-f]{2})?
+    | (trash|\.cache)(/.+)?""",
+    re.X | re.S,
+)
+
+
 class Problem(Struct, frozen=True, kw_only=True):
     """Something that is not as it should be; `mendable` says that it can be mended without guessing."""
 
@@ -65,7 +83,7 @@ def _places(store: DiskStore) -> Iterator[Problem]:
             where = f"{above}{entry.name}"
             if entry.is_symlink():
                 yield Problem(code="link", where=where, message="it is a symbolic link, which mlcli does not follow")
-            elif not layout.is_ours(where, directory=entry.is_dir()):
+            elif not _is_ours(where, directory=entry.is_dir()):
                 yield Problem(code="foreign", where=where, message="mlcli did not put it there", serious=False)
             elif entry.is_dir():
                 waiting.append(f"{where}/")
@@ -241,3 +259,8 @@ def _temporaries(store: DiskStore) -> Iterator[Problem]:
             yield Problem(
                 code="leftover", where=where, message="a process died while it wrote", mendable=True, serious=False
             )
+
+
+def _is_ours(name: str, *, directory: bool) -> bool:
+    """Whether mlcli would put a file or directory there."""
+    return bool((_DIRECTORIES if directory else _FILES).fullmatch(name))

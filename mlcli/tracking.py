@@ -207,6 +207,7 @@ def log_artifact(workspace: Workspace, run_id: str, source: str, path: str) -> l
         check_artifact_path(path)
     if not os.path.lexists(source):
         raise InvalidValue(f"no such file or directory: {quoted(source)}")
+    workspace.store.run(run_id)  # of a run that is not there, no file is kept
     with workspace.store.adding_content():
         kept = workspace.store.keep(run_id, source, path)
         workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
@@ -216,6 +217,7 @@ def log_artifact(workspace: Workspace, run_id: str, source: str, path: str) -> l
 def log_model(workspace: Workspace, run_id: str, directory: str, model: Model) -> Model:
     """Keep a saved model's directory as the run's artifact `model.path`, with what is needed to load it again."""
     check_artifact_path(model.path)
+    workspace.store.run(run_id)
     with workspace.store.adding_content():
         kept = workspace.store.keep(run_id, directory, model.path)
         model = replace(model, digest=workspace.store.manifest(kept, model.path))

@@ -20,8 +20,8 @@ RACY_NS = 2_000_000_000
 EXACT = 2**53
 # What no filter asks for and no list shows: it would be most of the index.
 _LEFT_OUT = {"packages", "changed", "untracked", "variables"}
-# Reading costs twice what keeping it does: of so many directories, the process that keeps reads one.
-_SHARE = 5
+# Reading costs what keeping does: of so many directories, the process that keeps reads one.
+_SHARE = 16
 
 Stamp = tuple[int, int, int]
 Known = tuple[int, int, Stamp]

@@ -221,8 +221,9 @@ def joined(old: Mapping[str, Metric], new: Mapping[str, Metric]) -> dict[str, Me
 
 def _joined(old: Metric, new: Metric) -> Metric:
     latest = new if (new.step, new.at) >= (old.step, old.at) else old
-    lowest = new if new.min < old.min or math.isnan(old.min) else old
-    highest = new if new.max > old.max or math.isnan(old.max) else old
+    # A NaN gives way to a number, and to no other NaN: in how many parts points come makes no difference.
+    lowest = new if new.min < old.min or math.isnan(old.min) > math.isnan(new.min) else old
+    highest = new if new.max > old.max or math.isnan(old.max) > math.isnan(new.max) else old
     return Metric(
         last=latest.last, step=latest.step, at=latest.at, count=old.count + new.count,
         min=lowest.min, min_step=lowest.min_step, max=highest.max, max_step=highest.max_step,

@@ -16,7 +16,9 @@ YEAR = 365 * 86400
 
 
 @pytest.mark.parametrize("what", ["blocks", "inodes", "ext4"])
-@pytest.mark.parametrize("workload", CHANGING)
+@pytest.mark.parametrize(
+    "workload", [name for name in CHANGING if name not in {"remove", "collect"}]
+)  # which need none
 def test_a_disk_has_no_room_left(ask: Ask, workload: str, what: str):
     report = ask("cramped", "18 no room, no inodes", mounts=True, workload=workload, fault=what)
     assert report.failed == [], "\n".join(report.failed[:10])
@@ -38,7 +40,7 @@ def test_a_store_that_may_only_be_read_is_read(ask: Ask, workload: str, whose: s
     assert report.failed == []
 
 
-@pytest.mark.parametrize("workload", CHANGING)
+@pytest.mark.parametrize("workload", [name for name in CHANGING if name != "collect"])  # which goes by the clock
 def test_the_clock_jumps(ask: Ask, workload: str):
     report = ask("off", "21 a clock that jumps", workload=workload, fault="")
     assert report.failed == [], "\n".join(report.failed[:10])

@@ -32,7 +32,9 @@ def test_calls_fail_from_one_on(ask: Ask, workload: str, error: str):
 
 
 @pytest.mark.parametrize("error", LIES)
-@pytest.mark.parametrize("workload", CHANGING)
+@pytest.mark.parametrize(
+    "workload", [name for name in CHANGING if name not in {"mapped", "outlived"}]
+)  # twice is no lie
 def test_a_call_is_done_and_told_as_failed(ask: Ask, workload: str, error: str):
     report = ask("swept", "8 done, and told as failed", workload=workload, fault=f"lie {error}", limit=EACH)
     assert holds(report), "\n".join(report.failed[:10])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any
 
 from mlcli import tracking
@@ -57,7 +58,8 @@ def _facts_of_run(workspace: Workspace, run: Run, *, settled: bool) -> Facts:
     points: dict[str, list[tuple[int, float]]] = {}
     for point in workspace.store.points(run.id):
         points.setdefault(point.metric, []).append((point.step, point.value))
-    facts |= {f"{run.id} metric {metric}": values for metric, values in points.items()}
+    # Sorted: a process that takes a run up again may have its points told before those of the one before it.
+    facts |= {f"{run.id} metric {metric}": sorted(values) for metric, values in points.items()}
     counted = {metric: short.count for metric, short in run.metrics.items()}
     if (
         settled
@@ -97,6 +99,15 @@ def _told(event: Event, numbers: dict[str, int]) -> str:
     return move(number, event.from_stage.value, event.to_stage.value, archived)
 
 
+def _other(expected: Any, found: Any) -> str:
+    if not isinstance(expected, list) or not isinstance(found, list):
+        return f"is {found!r} and not {expected!r}"
+    missing, more = Counter(expected), Counter(found)
+    told = [f"misses {[*(missing - more).elements()][:5]}"] if missing - more else []
+    told += [f"has too many {[*(more - missing).elements()][:5]}"] if more - missing else []
+    return ", ".join(told) or f"is in another order: {found[:5]} … and not {expected[:5]} …"
+
+
 def move(number: int, before: str, after: str, archived: list[int]) -> str:
     """What a fact says of one event of a model."""
     return f"{number} {before} > {after}" + (f", {archived} archived" if archived else "")
@@ -112,7 +123,7 @@ def difference(expected: Facts, found: Facts) -> str:
     said = [f"lost {key}={expected[key]!r}" for key in sorted(expected.keys() - found.keys())]
     said += [f"unexplained {key}={found[key]!r}" for key in sorted(found.keys() - expected.keys())]
     said += [
-        f"{key} is {found[key]!r} and not {expected[key]!r}"
+        f"{key} {_other(expected[key], found[key])}"
         for key in sorted(expected.keys() & found.keys())
         if expected[key] != found[key]
     ]

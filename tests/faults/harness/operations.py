@@ -7,7 +7,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from mlcli import machine, registry, tracking, trash
 from mlcli.domain.run import Model, RunStatus
 from mlcli.domain.source import Command, Environment, GitState, Person, Source
 from mlcli.domain.stage import Stage
-from mlcli.errors import MlcliError
+from mlcli.errors import MlcliError, NotFound
 from mlcli.workspace import Workspace, utc_now
 
 from .facts import Facts, digest, move
@@ -35,8 +35,10 @@ NOBODY = "f" * 32
 class Site:
     """Where a workload works: a workspace in a directory of its own, whose runs are called by name."""
 
-    def __init__(self, top: Path, ids: dict[str, str] | None = None, clock: State | None = None) -> None:
-        self.top, self.clock = top, clock
+    def __init__(
+        self, top: Path, ids: dict[str, str] | None = None, clock: State | None = None, files: Path | None = None
+    ) -> None:
+        self.top, self.clock, self.files = top, clock, files or top / "files"
         self.workspace = Workspace(str(top / "project"), environ={"HOME": str(top)}, new_id=lambda: self.next_id)
         self.ids = dict(ids or {})
         self.recorders: dict[str, PointRecorder] = {}
@@ -51,8 +53,10 @@ class Site:
         return Path(self.workspace.store.root)
 
     def id(self, name: str) -> str:
-        """The id of the run of that name; one that no run has where it could not be begun."""
-        return self.ids.get(name, NOBODY)
+        """The id of the run of that name; NotFound where it could not be begun."""
+        if name not in self.ids:
+            raise NotFound(f"run {name} was not begun")
+        return self.ids[name]
 
     def recorder(self, name: str) -> PointRecorder:
         """Whoever appends to the run's metrics, as `mlcli.log_metric` keeps one."""
@@ -77,9 +81,15 @@ class Site:
 
     def source(self, name: str, content: str) -> str:
         """A file of the user's, outside the store."""
-        path = self.top / "files" / digest(content) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        return f"{self.sources({name: content})}/{name}"
+
+    def sources(self, contents: Mapping[str, str]) -> str:
+        """A directory of the user's, outside the store."""
+        path = self.files / digest(repr(sorted(contents.items())))
+        for name, content in contents.items():
+            if not (path / name).exists():
+                path.mkdir(parents=True, exist_ok=True)
+                (path / name).write_text(content)
         return str(path)
 
 
@@ -127,6 +137,7 @@ class World:
         """The facts once the process is gone: whatever still ran was killed."""
         there = ((key, value) for key, value in self.facts.items() if value is not None)
         told = {key: "killed" if value == "running" and " " not in key else value for key, value in there}
+        told |= {key: sorted(value) for key, value in told.items() if " metric " in key}
         return {key: "there" if key.startswith("trash ") else value for key, value in told.items()}
 
 
@@ -293,12 +304,7 @@ def directory(name: str, path: str, **contents: str) -> Operation:
     """Several files by one call."""
 
     def do(site: Site) -> None:
-        sources = [site.source(file, content) for file, content in contents.items()]
-        top = os.path.join(site.top, "files", digest(f"{path}{contents}"))
-        os.makedirs(top, exist_ok=True)
-        for source in sources:
-            Path(top, os.path.basename(source)).write_bytes(Path(source).read_bytes())
-        tracking.log_artifact(site.workspace, site.id(name), top, path)
+        tracking.log_artifact(site.workspace, site.id(name), site.sources(contents), path)
 
     told = {f"artifact {path}/{file}": digest(content) for file, content in contents.items()}
     effect = _on_run(name, lambda facts, run: facts.update({f"{run} {key}": value for key, value in told.items()}))
@@ -537,7 +543,7 @@ def perform(
         if _tried(site, operations, at, 0, journal):
             at += 1
             continue
-        group = range(at, min(at + width, len(operations)))
+        group = range(at, min(at + (1 if operations[at].resumed else width), len(operations)))
         failed = [at, *(number for number in group[1:] if not _tried(site, operations, number, 0, journal))]
         if state is not None:
             state.relent()

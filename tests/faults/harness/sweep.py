@@ -101,7 +101,8 @@ class Sweep:
 
     def fresh(self) -> None:
         """The store as it was before."""
-        shutil.rmtree(self.top, ignore_errors=True)
+        if self.top.exists():
+            shutil.rmtree(self.top)
         copied(self.model, self.top)
         self.journal.unlink(missing_ok=True)
 

@@ -96,9 +96,7 @@ def _with_loose(expected: list[Point], loose: Sequence[Point], found: Sequence[P
     for point in loose:
         if missing[point] > 0:
             missing[point] -= 1
-            kept.reverse()
             kept.remove(point)
-            kept.reverse()
     return kept
 
 

@@ -76,7 +76,7 @@ def _facts(workspace: Workspace, *, made: bool) -> dict[str, str]:
 
 def _problems(workspace: Workspace) -> list[Problem]:
     problems = list(examine.problems(workspace.store))
-    for model in workspace.store.models():
+    for model in sorted({*workspace.store.models(), *workspace.store.histories()}):
         try:
             history = workspace.store.history(model)
         except MlcliError:

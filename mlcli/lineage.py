@@ -145,7 +145,7 @@ def _chosen(workspace: Workspace, refs: Sequence[str], findings: list[Finding]) 
                 )
         chosen = list({version.ref: version for version in named}.values())
         return chosen, sorted({version.model for version in chosen})
-    models = workspace.store.models()
+    models = sorted({*workspace.store.models(), *workspace.store.histories()})
     return [version for model in models for version in _readable(workspace, model, findings)], models
 
 
@@ -185,6 +185,7 @@ def check_names(workspace: Workspace, model: str, history: History) -> list[Find
         findings.append(
             Finding(code="event-missing", severity=Severity.ERROR, subject=model, message=message, hint=hint)
         )
+    findings += _check_versions(workspace, model, history)
     for stage in (Stage.STAGING, Stage.PRODUCTION):
         held, _ = history.holders.get(stage, (None, ""))
         try:
@@ -205,6 +206,19 @@ def check_names(workspace: Workspace, model: str, history: History) -> list[Find
                 )
             )
     return findings
+
+
+def _check_versions(workspace: Workspace, model: str, history: History) -> list[Finding]:
+    unreadable: list[MlcliError] = []
+    here = {version.digest for version in versions_of(workspace, [model], unreadable)}
+    named = {event.version for event in history.events}
+    gone = sorted(version for version in named - here if not history.is_removed(version))
+    if not gone or unreadable:  # one that cannot be read is told as that, and may be the one
+        return []
+    versions = "a version that is" if len(gone) == 1 else f"{len(gone)} versions that are"
+    message = f"its history names {versions} missing, as {gone[0][7:19]}"
+    hint = f"git checkout -- .mlruns/models/{model}; where only a part is staged, git add .mlruns/models/{model}"
+    return [Finding(code="version-missing", severity=Severity.ERROR, subject=model, message=message, hint=hint)]
 
 
 def _digest_of(workspace: Workspace, model: str, number: int | None) -> str | None:

@@ -114,6 +114,9 @@ class Store(Protocol):
     def models(self) -> list[str]:
         """The registered names, sorted."""
 
+    def histories(self) -> list[str]:
+        """The names that have a history, also where no version of it is here."""
+
     def version_numbers(self, model: str) -> list[int]:
         """A model's version numbers, rising."""
 

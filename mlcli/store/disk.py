@@ -228,6 +228,11 @@ class DiskStore:
         names = self._registry.names(layout.MODELS)
         return sorted(name for name in names if not name.startswith(".") and self.version_numbers(name))
 
+    def histories(self) -> list[str]:
+        names = self._registry.names(layout.MODELS)
+        kinds = (layout.events, layout.stages)
+        return sorted(name for name in names if any(self._registry.names(kind(name)) for kind in kinds))
+
     def version_numbers(self, model: str) -> list[int]:
         names = self._registry.names(layout.versions(model))
         return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())

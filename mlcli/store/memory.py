@@ -218,6 +218,9 @@ class MemoryStore:
     def models(self) -> list[str]:
         return sorted(model for model, versions in self._versions.items() if versions)
 
+    def histories(self) -> list[str]:
+        return sorted(self._events)
+
     def version_numbers(self, model: str) -> list[int]:
         return sorted(self._versions.get(model, {}))
 

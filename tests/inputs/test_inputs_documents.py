@@ -311,6 +311,33 @@ def test_content_that_is_gone_is_told_and_hides_nothing(store: Path, cli, row: s
     )
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [["stages"], ["events"], ["stages", "events"], ["versions", "events"], ["versions", "stages"]],
+    ids=lambda parts: f"half-staged {'+'.join(parts)}",
+)
+def test_a_model_of_which_a_part_is_staged_is_no_commit_to_make(project: Path, cli, git, parts: list[str]) -> None:
+    git("commit", "-qam", "trained")
+    git("add", *[f".mlruns/models/iris/{part}" for part in parts])
+    done = cli("check", "--staged")
+    assert (done.returncode, "version-missing" in done.stdout or "stage-disagrees" in done.stdout) == (1, True)
+    git("add", ".mlruns")
+    assert cli("check", "--staged", "iris@2").returncode == 0
+
+
+@row("J30-version")
+def test_a_version_that_is_gone_is_told(store: Path, cli, row: str) -> None:
+    (store / VERSION).unlink()
+    told = "its history names a version that is missing"
+    assert [(done.returncode, told in done.stdout) for done in (cli("check"), cli("doctor"))] == [(1, True), (1, True)]
+    assert {arguments: cli(*arguments).returncode for arguments in (*READ, *IRIS)} == dict.fromkeys((*READ, *IRIS), 0)
+    for path in (store / "models/iris/versions").iterdir():
+        path.unlink()
+    assert [(cli(command).returncode, "version-missing" in cli(command).stdout) for command in ("check", "doctor")] == [
+        (1, True)
+    ] * 2
+
+
 # What is too much
 
 

@@ -148,22 +148,25 @@ def storable(text: str) -> str:
 def check_artifact_path(path: str) -> str:
     """`path` if it names one place below a run's artifacts on every file system; else InvalidName."""
     fault = None
+    plain = path.isascii() and path.isprintable() and len(path) <= 200  # as most are, and there may be thousands
     if not path or path.startswith(("/", "~")) or "\\" in path or ":" in path:
         fault = "it must be relative, with '/' between its parts"
-    elif len(path.encode("utf-8", "surrogatepass")) > 1000:
+    elif not plain and len(path.encode("utf-8", "surrogatepass")) > 1000:
         fault = "at most 1000 bytes fit"
     for part in path.split("/") if not fault else ():
         if part in {"", ".", ".."}:
             fault = f"it holds the part {quoted(part)}"
-        elif part[-1] in ". " or part.split(".")[0].lower() in _WINDOWS_DEVICES:
+        elif part[-1] in ". " or part.partition(".")[0].lower() in _WINDOWS_DEVICES:
             fault = f"the part {quoted(part)} cannot be kept on every system"
+        elif plain:
+            continue
         elif len(part.encode("utf-8", "surrogatepass")) > 200:
             fault = "a part of it has more than 200 bytes"
         elif any(char < " " or char == "\x7f" for char in part):
             fault = "it holds a control character"
     if fault:
         raise InvalidName(f"{quoted(path)} cannot name an artifact: {fault}")
-    return storable(path)
+    return path if plain else storable(path)
 
 
 def _article(what: str) -> str:

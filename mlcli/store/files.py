@@ -215,16 +215,14 @@ class Files:
             os.close(descriptor)
 
     def link_new(self, source: str, name: str) -> bool:
-        """Give a file that is here a second name; False where the name is taken or the file system has no links."""
-        with self.writing(name):
-            self._make_directory(os.path.dirname(name))
-            try:
-                os.link(self.path(source), self.path(name), follow_symlinks=False)
-            except OSError as error:
-                if error.errno != errno.EEXIST and error.errno not in _NO_LINKS:
-                    raise
-                return False
-            return True
+        """Give a file a second name in a directory that is made; False where it is taken or there are no links."""
+        try:
+            os.link(f"{self.root}/{source}", f"{self.root}/{name}", follow_symlinks=False)
+        except OSError as error:
+            if error.errno != errno.EEXIST and error.errno not in _NO_LINKS:
+                raise self.failed(name, error) from error
+            return False
+        return True
 
     def settle_all(self, names: list[str]) -> None:
         """Make files or directories durable; many by one call that makes all of the file system so."""
@@ -370,7 +368,11 @@ class Files:
             self._refuse_links(os.path.dirname(name))
             yield
         except OSError as error:
-            raise WriteFailed(f"cannot write .mlruns/{name}: {reason(error)}", hint(error)) from error
+            raise self.failed(name, error) from error
+
+    def failed(self, name: str, error: OSError) -> WriteFailed:
+        """An OSError as WriteFailed, naming the file."""
+        return WriteFailed(f"cannot write .mlruns/{name}: {reason(error)}", hint(error))
 
     def _temporary(self, data: bytes) -> str:
         self._make_directory(layout.TEMPORARY)
@@ -486,7 +488,7 @@ class Appender:
         try:
             written = os.write(self.descriptor, lines)
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.files.failed(self.name, error) from error
         if written != len(lines):
             raise self._undone(written)
 
@@ -507,10 +509,7 @@ class Appender:
             else:
                 os.write(self.descriptor, b"\n")
             locks.share(self.descriptor, self.name, self.files.lock_seconds)
-        return self._failed(OSError(errno.ENOSPC, "short write"))
-
-    def _failed(self, error: OSError) -> WriteFailed:
-        return WriteFailed(f"cannot write .mlruns/{self.name}: {reason(error)}", hint(error))
+        return self.files.failed(self.name, OSError(errno.ENOSPC, "short write"))
 
 
 class Mapped:

@@ -15,7 +15,7 @@ from ..errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from . import layout
 from .digest import digest_of
 from .faults import reason
-from .files import Files, read_all, write_all
+from .files import Files, write_all
 
 _CHUNK = 2**20
 _SMALL = 2**18
@@ -46,25 +46,28 @@ class _Keeper:
         self.made: set[str] = set()
         self.created: list[str] = []
         self.pending: dict[str, str] = {}
-        self.sha256 = _sha256
 
     def keep(self, source: str, path: str) -> Artifact:
-        reading = open_source(source)
+        target = f"{self.directory}/{path}"
+        reading, size = _opened(source)
         try:
-            data = read_all(reading, _SMALL + 1)
-            if len(data) > _SMALL:
+            data = os.read(reading, size + 1) if size <= _SMALL else b""
+            if len(data) != size:  # large, or written to just now
                 os.lseek(reading, 0, os.SEEK_SET)
                 artifact = _put_open(self.files, reading, path)
-                self.files.link(layout.object_path(artifact.digest), f"{self.directory}/{path}")
+                if not self.files.exists(target):
+                    self.created.append(target)
+                self.files.link(layout.object_path(artifact.digest), target)
                 return artifact
         finally:
             os.close(reading)
-        sha = self.sha256()
-        sha.update(data)
-        artifact = Artifact(path=path, size=len(data), digest=f"sha256:{sha.hexdigest()}")
-        with self.files.writing(f"{self.directory}/{path}"):
-            if not self._placed(data, layout.object_path(artifact.digest), f"{self.directory}/{path}"):
-                self._placed_slowly(data, artifact)
+        artifact = Artifact(path=path, size=size, digest=f"sha256:{_sha256(data).hexdigest()}")
+        try:
+            placed = self._placed(data, layout.object_path(artifact.digest), target)
+        except OSError as error:
+            raise self.files.failed(target, error) from error
+        if not placed:
+            self._placed_slowly(data, artifact)
         return artifact
 
     def _placed(self, data: bytes, name: str, target: str) -> bool:
@@ -108,12 +111,15 @@ class _Keeper:
         """Give what was written its names by digest, after it is durable."""
         pending, self.pending = self.pending, {}
         self.files.settle_all(list(pending.values()))
+        shards = sorted({name.rpartition("/")[0] for name in pending})
+        for shard in shards:
+            self.files.make_directory(shard)
         for name, target in pending.items():
             if not self.files.link_new(target, name):  # not a file system for links, or another was faster
                 if not self.files.exists(name):
                     self.files.adopt(self.files.gather(self.files.blocks(target, _CHUNK), mode=0o444)[0], name)
                 self.files.link(name, target)
-        self.files.settle_all(sorted({name.rpartition("/")[0] for name in pending}))
+        self.files.settle_all(shards)
 
     def undo(self) -> None:
         """Take back what no document will tell of."""
@@ -131,7 +137,7 @@ def put(files: Files, source: str, path: str) -> Artifact:
 
     The user's file is only read. Raises NotFound, InvalidValue (not a regular file) or WriteFailed.
     """
-    reading = open_source(source)
+    reading, _ = _opened(source)
     try:
         return _put_open(files, reading, path)
     finally:
@@ -145,6 +151,9 @@ def _put_open(files: Files, reading: int, path: str) -> Artifact:
         if files.exists(layout.object_path(digest)):
             return Artifact(path=path, size=size, digest=digest)
         os.lseek(reading, 0, os.SEEK_SET)
+    room = os.statvfs(files.root)
+    if size > room.f_bavail * room.f_frsize:  # as /proc/kcore has, and sparse files
+        raise InvalidValue(f"{quoted(path)} has {size} bytes, and there is room for {room.f_bavail * room.f_frsize}")
     temporary = files.temporary_path()
     with files.writing(layout.OBJECTS):
         writing = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o444)
@@ -164,18 +173,19 @@ def _is_one_of_that_size(files: Files, size: int) -> bool:
     return any(os.lstat(files.path(name)).st_size == size for name in islice(kept(files), _LOOKED_AT))
 
 
-def open_source(source: str) -> int:
-    """Open a file to be read; NotFound or InvalidValue where there is none, or it is no regular file."""
+def _opened(source: str) -> tuple[int, int]:
+    """Open a regular file to be read, and its size; NotFound or InvalidValue where there is none."""
     try:
         reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise NotFound(f"no such file: {quoted(source)}") from None
     except OSError as error:
         raise InvalidValue(f"cannot read {quoted(source)}: {reason(error)}") from None
-    if not stat.S_ISREG(os.fstat(reading).st_mode):
+    found = os.fstat(reading)
+    if not stat.S_ISREG(found.st_mode):
         os.close(reading)
         raise InvalidValue(f"{quoted(source)} is not a regular file")
-    return reading
+    return reading, found.st_size
 
 
 def _digested(reading: int, writing: int | None = None) -> tuple[int, str]:
@@ -191,15 +201,15 @@ def _digested(reading: int, writing: int | None = None) -> tuple[int, str]:
     return size, f"sha256:{sha.hexdigest()}"
 
 
-def _sha256() -> Any:
+def _sha256(data: bytes = b"") -> Any:
     from hashlib import sha256
 
-    return sha256()
+    return sha256(data)
 
 
 def digest_of_file(path: str) -> str:
     """The digest of a file's content; NotFound or InvalidValue where it cannot be read."""
-    reading = open_source(path)
+    reading, _ = _opened(path)
     try:
         return _digested(reading)[1]
     finally:

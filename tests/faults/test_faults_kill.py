@@ -7,7 +7,7 @@ from conftest import FULL, Ask  # type: ignore[attr-defined]
 from harness.workloads import WORKLOADS
 
 CHANGING = [name for name in WORKLOADS if name != "reading"]
-EACH = 0 if FULL else 50
+EACH = 0 if FULL else 40
 
 
 @pytest.mark.parametrize("workload", CHANGING)

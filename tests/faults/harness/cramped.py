@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlcli.errors import MlcliError
-from mlcli.lookup import find_version
 
 from .facts import difference, observed
 from .injector import CHANGES, Fault, Mode, State
@@ -20,7 +19,6 @@ from .journal import FAILED, RAISED, Journal, lines_of
 from .operations import Relents, Site, perform
 from .shutdown import Disk, Unavailable
 from .sweep import Report, Spec, Sweep, in_child
-from .workloads import AFTERWARDS
 
 NOBODY = 65534
 ENOUGH = 60
@@ -89,7 +87,7 @@ def _cramped(spec: Spec, report: Report) -> None:
     place = Path(spec.top) / "disk"
     place.mkdir(exist_ok=True)
     sweep = Sweep(Path(spec.top), spec.workload, place / "site")
-    files = _warm(Path(spec.top), sweep)
+    files = _users_files(Path(spec.top), sweep)
     for left, want in _wants(spec.fault, place):
         sweep.fresh()
         state = sweep.state()
@@ -136,15 +134,12 @@ def _free_descriptor() -> int:
     return descriptor
 
 
-def _warm(top: Path, sweep: Sweep) -> Path:
-    """Import what is imported late and make the user's files, elsewhere: it is the store that shall lack something."""
-    (top / "warm" / "project").mkdir(parents=True)
-    site = Site(top / "warm", sweep.world.ids)
-    for operation in (*AFTERWARDS, *sweep.operations):
+def _users_files(top: Path, sweep: Sweep) -> Path:
+    """The user's files that the workload reads, elsewhere: it is the store that shall lack something."""
+    site = Site(top / "elsewhere", sweep.world.ids)
+    for operation in sweep.operations:
         with suppress(MlcliError):
             operation.do(site)
-    with suppress(MlcliError):
-        find_version(site.workspace, "after-mode@1")
     return site.files
 
 
@@ -176,7 +171,7 @@ def only_read(spec: Spec) -> Report:
 
 def _only_read(spec: Spec, place: Path, report: Report) -> None:
     sweep = Sweep(Path(spec.top), spec.workload, place / "site")
-    files = _warm(Path(spec.top), sweep)
+    files = _users_files(Path(spec.top), sweep)
     before = observed(Site(sweep.top).workspace)
     Path(spec.top).chmod(0o755)
     if spec.fault != "nobody":

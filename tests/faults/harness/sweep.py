@@ -14,15 +14,21 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from mlcli import doctor
+from mlcli.errors import NotFound
+from mlcli.lookup import find_version
+
+from .facts import observed
 from .injector import Fault, Kind, Mode, State, fault_of
 from .journal import DONE, FAILED, RAISED, Journal, Line, lines_of
 from .operations import Site, World, perform
 from .verdict import judged
-from .workloads import LARGE, WORKLOADS, Operations
+from .workloads import AFTERWARDS, LARGE, WORKLOADS, Operations
 
 PATIENCE = 120
 
@@ -85,6 +91,7 @@ class Sweep:
         before, self.operations = {**WORKLOADS, **LARGE}[workload]
         self.top, self.model, self.journal = site or top / "site", top / "model", top / "journal"
         self.began = int(time.time()) + 1
+        _warm(top / "warm")
         self.world = self._set_up(before)
 
     def _set_up(self, before: Operations) -> World:
@@ -156,6 +163,19 @@ class Sweep:
         if problem:
             raise RuntimeError(f"the workload does not pass when nothing goes wrong: {problem}")
         return state.calls
+
+
+def _warm(top: Path) -> None:
+    """Import what is imported late, once, and not in each child."""
+    (top / "project").mkdir(parents=True)
+    site = Site(top)
+    for operation in AFTERWARDS:
+        operation.do(site)
+    site.settle("after")
+    observed(site.workspace)
+    doctor.examined(site.workspace)
+    with suppress(NotFound):
+        find_version(site.workspace, "after-mode@1")
 
 
 def copied(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ from .workloads import AFTERWARDS
 # a stage's file or a version that is not yet as the history says.
 LEFT = {
     "leftover", "run-vanished", "metrics-damaged", "metrics-differ", "artifact-unlinked", "artifact-altered",
-    "run-missing", "stage-disagrees", "half-removed", "half-restored",
+    "run-missing", "stage-disagrees", "half-removed", "half-restored", "version-missing",
 }  # fmt: skip
 
 Point = tuple[int, float]

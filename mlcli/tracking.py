@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +35,7 @@ from .domain.values import (
     metric_value,
     same_value,
 )
-from .errors import AlreadyLogged, InvalidValue
+from .errors import AlreadyLogged, InvalidValue, MlcliError
 from .workspace import Workspace
 
 
@@ -207,28 +208,51 @@ def log_artifact(workspace: Workspace, run_id: str, source: str, path: str) -> l
         check_artifact_path(path)
     if not os.path.lexists(source):
         raise InvalidValue(f"no such file or directory: {quoted(source)}")
-    workspace.store.run(run_id)  # of a run that is not there, no file is kept
+    _require_run(workspace, run_id)
     with workspace.store.adding_content():
         kept = workspace.store.keep(run_id, source, path)
-        workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
+        with _told(workspace, run_id, kept):
+            workspace.store.change_run(run_id, lambda run: replace(run, artifacts=_with(run.artifacts, kept)))
     return kept
+
+
+def _require_run(workspace: Workspace, run_id: str) -> None:
+    """NotFound where there is no such run, before a file is kept with it; a run that goes on is not read for this."""
+    if not workspace.store.run_ids(run_id):
+        workspace.store.run(run_id)
+
+
+@contextmanager
+def _told(workspace: Workspace, run_id: str, kept: Sequence[Artifact]) -> Iterator[None]:
+    """Leave no file among a run's that its document could not be told of."""
+    try:
+        yield
+    except BaseException:
+        with suppress(MlcliError):
+            told = {file.path for file in workspace.store.run(run_id).artifacts}
+            workspace.store.detach(run_id, [file.path for file in kept if file.path not in told])
+        raise
 
 
 def log_model(workspace: Workspace, run_id: str, directory: str, model: Model) -> Model:
     """Keep a saved model's directory as the run's artifact `model.path`, with what is needed to load it again."""
     check_artifact_path(model.path)
-    workspace.store.run(run_id)
+    _require_run(workspace, run_id)
     with workspace.store.adding_content():
         kept = workspace.store.keep(run_id, directory, model.path)
         model = replace(model, digest=workspace.store.manifest(kept, model.path))
 
         def logged(run: Run) -> Run:
             others = [other for other in run.models if other.path != model.path]
-            gone = {file.path for file in run.files_of(model.path)}
-            before = [file for file in run.artifacts if file.path not in gone]
-            return replace(run, artifacts=_with(before, kept), models=[*others, model])
+            replaced = {file.path for file in run.files_of(model.path)}
+            rest = [file for file in run.artifacts if file.path not in replaced]
+            gone.extend(replaced - {file.path for file in kept})
+            return replace(run, artifacts=_with(rest, kept), models=[*others, model])
 
-        workspace.store.change_run(run_id, logged)
+        gone: list[str] = []
+        with _told(workspace, run_id, kept):
+            workspace.store.change_run(run_id, logged)
+        workspace.store.detach(run_id, gone)
     return model
 
 

@@ -96,6 +96,9 @@ class Store(Protocol):
     def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
         """Keep a file's or directory's content, reached from the run's artifacts by `path`; all of it or nothing."""
 
+    def detach(self, run_id: str, paths: Iterable[str]) -> None:
+        """Let nothing be reached at these paths of a run's artifacts any more; content itself stays."""
+
     def artifacts_directory(self, run_id: str) -> str:
         """Where a run's artifacts lie."""
 

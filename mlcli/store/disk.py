@@ -206,6 +206,10 @@ class DiskStore:
         objects.refuse_case_twins(self.files, below, (name for _, name in sources))
         return objects.keep(self.files, below, sources)
 
+    def detach(self, run_id: str, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.files.forget(f"{layout.artifacts(run_id)}/{path}")
+
     def artifacts_directory(self, run_id: str) -> str:
         return self.files.path(layout.artifacts(run_id))
 

@@ -198,6 +198,10 @@ class MemoryStore:
         objects.refuse_case_twins(self._files, below, (name for _, name in sources))
         return objects.keep(self._files, below, sources)
 
+    def detach(self, run_id: str, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._files.forget(f"{layout.artifacts(run_id)}/{path}")
+
     def artifacts_directory(self, run_id: str) -> str:
         return self._files.path(layout.artifacts(run_id))
 

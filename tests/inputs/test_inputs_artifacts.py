@@ -208,14 +208,14 @@ def test_a_link_that_stays_inside_is_kept_as_what_it_leads_to(project: Path, cli
         pytest.param("/dev/zero", "'/dev/zero' is not a regular file", id="A14"),
         pytest.param("/dev/null", "'/dev/null' is not a regular file", id="A14-null"),
         pytest.param("/proc/self/fd", None, id="A14-proc"),
-        pytest.param("huge", "'huge' has 70368744177664 bytes, and there is room for", id="A14-kcore"),
+        pytest.param("huge", "'huge' has 8796093022208 bytes, and there is room for", id="A14-kcore"),
     ],
 )
 def test_what_has_no_end_is_refused(project: Path, cli, path: str, told: str | None) -> None:
     if path == "huge":  # as /proc/kcore, a regular file of many terabytes
         with open("huge", "wb") as file:
             try:
-                file.truncate(2**46)
+                file.truncate(2**43)
             except OSError:
                 pytest.skip("the file system has no files of that size")
     before = state(project / ".mlruns")

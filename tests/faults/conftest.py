@@ -11,20 +11,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from harness.asking import Ask, Tell
 from harness.injector import built
 from harness.sweep import Report
 
 import mlcli
 
-FULL = os.environ.get("FAULTS") == "full"
 HERE = Path(__file__).parent
-Ask = Callable[..., Report]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +51,7 @@ def top() -> Iterator[Path]:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str, Report], Report]:
+def tell(request: pytest.FixtureRequest) -> Tell:
     """Note a report for the table at the end, under a row of the fault matrix."""
 
     def told(row: str, report: Report) -> Report:
@@ -64,7 +63,7 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str, Report], Report]:
 
 
 @pytest.fixture
-def ask(injector: Path, top: Path, tell: Callable[[str, Report], Report]) -> Ask:
+def ask(injector: Path, top: Path, tell: Tell) -> Ask:
     """Ask the harness something, in a process of its own that obeys the injector; its report, noted for the table.
 
     `package` is where another mlcli than ours lies; with `mounts` it may mount what nobody else sees.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.asking import FULL, Ask
 
 
 @pytest.mark.parametrize("seed", range(1, 5) if FULL else [1])

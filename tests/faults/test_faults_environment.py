@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.asking import FULL, Ask
 from harness.workloads import WORKLOADS
 
 CHANGING = [name for name in WORKLOADS if name != "reading"] if FULL else ["registry", "recorder"]

@@ -7,19 +7,18 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FULL  # type: ignore[attr-defined]
+from harness.asking import FULL, Tell
 from harness.operations import Operation, Site, begin, finish, metrics, note, params, remove, restore, run_id, tags
 from harness.sweep import Report, copied
 
 from mlcli import tracking
 from mlcli.store.search import INDEX
 
-Tell = Callable[[str, Report], Report]
 RUNS = 30
 QUESTIONS: list[dict[str, Any]] = [
     {},

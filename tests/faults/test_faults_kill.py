@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.asking import FULL, Ask
 from harness.workloads import WORKLOADS
 
 CHANGING = [name for name in WORKLOADS if name != "reading"]

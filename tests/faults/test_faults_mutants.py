@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.asking import FULL, Ask
 from harness.mutants import MUTANTS, sown
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import FULL, Ask  # type: ignore[attr-defined]
+from harness.asking import FULL, Ask, Tell
 from harness.sweep import Report
-
-Tell = Callable[[str, Report], Report]
 
 SEEDS = range(1, 21) if FULL else range(1, 2)
 

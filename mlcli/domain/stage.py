@@ -122,15 +122,21 @@ def fold(events: Iterable[Event]) -> History:
 
 
 def _ordered(events: dict[str, Event]) -> list[Event]:
-    depth: dict[str, int] = {}
-    for digest in events:
-        stack = [digest]
-        while stack:
-            top = stack[-1]
-            waiting = [p for p in events[top].parents if p in events and p not in depth and p != top]
-            if waiting and len(stack) <= len(events):
-                stack.extend(waiting)
-                continue
-            stack.pop()
-            depth[top] = 1 + max((depth.get(p, 0) for p in events[top].parents if p in events), default=0)
-    return sorted(events.values(), key=lambda event: (depth[event.digest], event.at, event.digest))
+    waiting = {digest: {p for p in event.parents if p in events and p != digest} for digest, event in events.items()}
+    children: dict[str, list[str]] = {digest: [] for digest in events}
+    for digest, parents in waiting.items():
+        for parent in parents:
+            children[parent].append(digest)
+    depth = {digest: 1 for digest, parents in waiting.items() if not parents}
+    ready = list(depth)
+    while ready:
+        digest = ready.pop()
+        for child in children[digest]:
+            depth[child] = max(depth.get(child, 0), depth[digest] + 1)
+            waiting[child].discard(digest)
+            if not waiting[child]:
+                ready.append(child)
+    # Events that name each other as parents, which no digest allows, would come last.
+    last = len(events) + 1
+    at = {digest: last if waiting[digest] else depth[digest] for digest in events}
+    return sorted(events.values(), key=lambda event: (at[event.digest], event.at, event.digest))

@@ -107,6 +107,13 @@ def test_a_history_of_thousands_of_events_is_added_up():
     assert fold(events).heads == ["04999"]
 
 
+def test_an_event_with_a_parent_of_its_parent_comes_after_both_whatever_is_read_first():
+    parents = [[], ["0"], ["0", "1"], ["2", "0"]]
+    chain = [event(f"{at}", "one", STAGING, parents=each, seconds=-at) for at, each in enumerate(parents)]
+    for order in ([3, 0, 2, 1], [3, 2, 0, 1], [2, 3, 1, 0]):
+        assert [each.digest for each in fold([chain[at] for at in order]).events] == ["0", "1", "2", "3"]
+
+
 @st.composite
 def histories(draw) -> list[Event]:
     """Events as commits are: each may have any earlier ones as parents; times go as they like."""

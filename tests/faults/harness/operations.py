@@ -87,7 +87,7 @@ class Site:
         """A directory of the user's, outside the store."""
         path = self.files / digest(repr(sorted(contents.items())))
         for name, content in contents.items():
-            if not (path / name).exists():
+            if not (path / name).exists() or (path / name).read_text() != content:
                 path.mkdir(parents=True, exist_ok=True)
                 (path / name).write_text(content)
         return str(path)

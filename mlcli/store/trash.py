@@ -77,7 +77,7 @@ class Trash:
         dropped, waiting = self._due(self._below(layout.OBJECTS), keep)
         if dry_run and not keep:
             dropped += loose
-        size = sum(os.lstat(self.files.path(name)).st_size for name in dropped)
+        size = sum(map(self._size, dropped))
         if not dry_run:
             self._delete(dropped)
         return Swept(
@@ -108,11 +108,22 @@ class Trash:
         due: list[str] = []
         left: list[str] = []
         for name in names:
-            (due if self._age(name) >= keep.total_seconds() else left).append(name)
+            if (age := self._age(name)) is not None:
+                (due if age >= keep.total_seconds() else left).append(name)
         return due, left
 
-    def _age(self, name: str) -> float:
-        return time.time() - os.lstat(self.files.path(name)).st_mtime
+    def _age(self, name: str) -> float | None:
+        """How long something has lain where it lies; None where another sweep took it, or somebody brought it back."""
+        try:
+            return time.time() - os.lstat(self.files.path(name)).st_mtime
+        except FileNotFoundError:
+            return None
+
+    def _size(self, name: str) -> int:
+        try:
+            return os.lstat(self.files.path(name)).st_size
+        except FileNotFoundError:
+            return 0
 
     def _discarded(self) -> Iterator[str]:
         """All that lies in the trash but content; and what processes that died left half-written."""
@@ -129,11 +140,7 @@ class Trash:
 
     def _loose(self, cited: set[str], keep: timedelta) -> list[str]:
         """Objects that nothing cites and that were not put lately."""
-        loose = []
-        for name in objects.kept(self.files):
-            if name.rpartition("/")[2] not in cited and self._age(name) >= keep.total_seconds():
-                loose.append(name)
-        return loose
+        return self._due((name for name in objects.kept(self.files) if name.rpartition("/")[2] not in cited), keep)[0]
 
 
 def is_being_written(temporary: str) -> bool:

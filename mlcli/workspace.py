@@ -93,6 +93,12 @@ class Workspace:
 
         return Repository(self.root)
 
+    @property
+    def cache_directory(self) -> str:
+        """Where this user's programs keep what can be made again: environments and worktrees of reproductions."""
+        home = self.environ.get("XDG_CACHE_HOME") or os.path.join(self.environ.get("HOME", ""), ".cache")
+        return os.path.join(home, "mlcli")
+
     def person(self) -> Person:
         """Who acts here: git's user, else the login name."""
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from ..errors import MlcliError
+from .reproduction import Reproduction
 from .source import Command, Environment, GitState, Person, Process
 
 
@@ -83,6 +84,18 @@ class Artifact(Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class Input(Struct, frozen=True, kw_only=True):
+    """A file that a run was made from: its path relative to the workspace, its size in bytes and its digest.
+
+    `kept` says that its content was kept as an object. A path outside the workspace is absolute.
+    """
+
+    path: str
+    size: int
+    digest: str
+    kept: bool = False
+
+
 class Field(Struct, frozen=True, kw_only=True):
     """One column or tensor of a signature; a dimension of -1 is free."""
 
@@ -136,8 +149,11 @@ class Run(Struct, frozen=True, kw_only=True):
     points: PointsFile | None = None
     tags: dict[str, str] = {}
     note: str = ""
+    inputs: list[Input] = []
     artifacts: list[Artifact] = []
     models: list[Model] = []
+    reproduces: Reproduction | None = None
+    reproductions: list[Reproduction] = []
 
     @property
     def seconds(self) -> float | None:

@@ -31,8 +31,40 @@ class Command(Struct, frozen=True, kw_only=True):
     masked: int = 0
 
 
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """An untracked file that a snapshot does not hold, and why: its path, size in bytes and the digest of its content.
+
+    `digest` is empty where the file could not be read.
+    """
+
+    path: str
+    size: int
+    digest: str
+    reason: str
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """A dirty tree, kept as a commit whose parent is the one that was checked out.
+
+    `submodules` holds the commit of each submodule that had changes of its own, `nested` that of each repository which
+    lies in this one without being a submodule; `bypassed` are the filters that were needed and not installed.
+    """
+
+    commit: str
+    tree: str
+    left_out: list[LeftOut] = []
+    submodules: dict[str, str] = {}
+    nested: dict[str, str] = {}
+    bypassed: list[str] = []
+
+
 class GitState(Struct, frozen=True, kw_only=True):
-    """The repository when the run began. `commit` is None where there was none; `reason` then says why."""
+    """The repository when the run began. `commit` is None where there was none; `reason` then says why.
+
+    `pushed` is whether a remote-tracking branch held the commit, None where that is not known. `snapshot` is the dirty
+    tree, kept; `unkept` says why a dirty tree was not. `hidden` are the files that git was told to take for unchanged.
+    `patch_id` is git's stable one of the commit, noted when a version is registered.
+    """
 
     commit: str | None = None
     tree: str | None = None
@@ -49,6 +81,16 @@ class GitState(Struct, frozen=True, kw_only=True):
     operation: str | None = None
     shallow: bool = False
     reason: str | None = None
+    pushed: bool | None = None
+    hidden: list[str] = []
+    snapshot: Snapshot | None = None
+    unkept: str | None = None
+    patch_id: str | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The commit that holds the code as it ran: the snapshot of a dirty tree, else what was checked out."""
+        return self.snapshot.commit if self.snapshot else self.commit
 
 
 class Environment(Struct, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ def make(place: str, *options: str) -> str:
 def clean(place: str) -> GitState:
     """What a clean checkout of `place` on main is, asked of git another way."""
     commit, tree, subject = git(place, "log", "-1", "--format=%H%n%T%n%s").splitlines()
-    return GitState(commit=commit, tree=tree, subject=subject, branch="main")
+    return GitState(commit=commit, tree=tree, subject=subject, branch="main", pushed=False)
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +147,7 @@ def test_what_is_changed_staged_deleted_renamed_or_new_is_dirty(repo: str) -> No
     changed = ["gone.py", "other.py", "renamed.py", "staged.py", "train.py"]
     found = read_state(repo)[0]
     assert replace(found, changed=sorted(found.changed)) == replace(
-        clean(repo), dirty=True, changed=changed, untracked=["new/"]
+        clean(repo), dirty=True, changed=changed, untracked=["new/a.py", "new/b.py"]
     )
 
 
@@ -184,7 +184,7 @@ def test_a_store_with_tracked_changed_and_staged_documents_never_makes_the_tree_
 def test_a_new_directory_with_a_store_and_code_is_dirty(repo: str) -> None:
     write(repo, "new/.mlruns/a.json")
     write(repo, "new/a.py")
-    assert read_state(repo)[0] == replace(clean(repo), dirty=True, untracked=["new/"])
+    assert read_state(repo)[0] == replace(clean(repo), dirty=True, untracked=["new/a.py"])
 
 
 def test_of_many_changes_the_first_hundred_are_named_and_the_others_counted(repo: str) -> None:
@@ -283,8 +283,8 @@ def test_a_submodule_path_that_leads_out_or_to_itself_is_not_followed(repo: str,
 def test_a_shallow_clone_says_so(repo: str, tmp_path: Path) -> None:
     commit(repo)
     git(str(tmp_path), "clone", "-q", "--depth=1", f"file://{repo}", "clone")
-    expected = replace(clean(repo), upstream="origin/main", ahead=0, behind=0, remote=f"file://{repo}", shallow=True)
-    assert read_state(str(tmp_path / "clone"))[0] == expected
+    expected = replace(clean(repo), upstream="origin/main", ahead=0, behind=0, pushed=True, remote=f"file://{repo}")
+    assert read_state(str(tmp_path / "clone"))[0] == replace(expected, shallow=True)
 
 
 def test_a_partial_clone_is_read_without_fetching(repo: str, tmp_path: Path) -> None:

@@ -43,16 +43,25 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class SnapshotLimits(Struct, frozen=True):
+    """How large an untracked file may be to be kept in a snapshot, and all of them together, in bytes."""
+
+    file: int = 10_000_000
+    together: int = 100_000_000
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """A dirty tree, kept as a commit whose parent is the one that was checked out.
 
     `submodules` holds the commit of each submodule that had changes of its own, `nested` that of each repository which
-    lies in this one without being a submodule; `bypassed` are the filters that were needed and not installed.
+    lies in this one without being a submodule; `bypassed` are the filters that were needed and not installed. Of the
+    files that were left out a hundred are named, and `unnamed` counts the others.
     """
 
     commit: str
     tree: str
     left_out: list[LeftOut] = []
+    unnamed: int = 0
     submodules: dict[str, str] = {}
     nested: dict[str, str] = {}
     bypassed: list[str] = []

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from ..errors import GitError
 
@@ -128,25 +129,40 @@ def answer(
     arguments: Iterable[str],
     overrides: Iterable[str] = (),
     *,
+    stdin: bytes = b"",
     ok: Iterable[int] = (0,),
     seconds: float = SECONDS,
 ) -> bytes:
-    """Run git without GitPython and return what it prints; GitError where it fails.
+    """Run git without GitPython and return what it prints; GitError where it fails."""
+    done = ran(root, arguments, overrides, stdin=stdin, seconds=seconds)
+    if done.returncode not in ok:
+        raise failure(reason_in(readable(done.stderr), root))
+    return done.stdout
+
+
+def ran(
+    root: str,
+    arguments: Iterable[str],
+    overrides: Iterable[str] = (),
+    *,
+    stdin: bytes = b"",
+    index: str | None = None,
+    seconds: float = SECONDS,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git to its end, with another index than the working tree's where one is named; GitError where it cannot be.
 
     `os.posix_spawn` would save 0.1 ms of CPU, and has neither a working directory nor a time limit.
     """
     argv, environ = command(root, arguments, overrides)
+    if index is not None:
+        environ["GIT_INDEX_FILE"] = index
+    given: dict[str, Any] = {"input": stdin} if stdin else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(
-            argv, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
-        )
+        return subprocess.run(argv, cwd=root, env=environ, capture_output=True, timeout=seconds, check=False, **given)
     except subprocess.TimeoutExpired:
         raise failure(SLOW) from None
     except OSError as error:
         raise failure(f"git cannot be started: {error.strerror}") from None
-    if done.returncode not in ok:
-        raise failure(reason_in(readable(done.stderr), root))
-    return done.stdout
 
 
 def reason_in(stderr: str, root: str) -> str:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from ..domain.source import Person
 from ..errors import GitError
 from .command import SECONDS, SLOW, answer, command, failure, find_root, git_dir_of, no_repository, readable, reason_in
-from .state import read_person, subject_of
+from .commits import subject_of
+from .state import read_person
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LAST_SECOND = 253402300799  # the end of the year 9999

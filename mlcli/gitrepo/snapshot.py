@@ -1,0 +1,128 @@
+"""A dirty working tree, kept as a commit: its parent is what is checked out, and nothing of the user's is touched.
+
+The same tree makes the same commit, wherever and how often: who and when are HEAD's date and a fixed name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+from msgspec.structs import replace
+
+from ..domain.source import LeftOut, Snapshot, SnapshotLimits
+from ..errors import GitError
+from .command import answer, is_root, readable
+from .commits import describe_commit
+from .tree import Status, WorkTree, lines
+
+NAMED = 100
+_LARGE, _PRIVATE, _UNREADABLE = "large", "secret", "unreadable"
+_WHO = "mlcli <mlcli@localhost>"
+_MESSAGE = "Uncommitted work of a run, kept by mlcli\n"
+_SECRET = re.compile(
+    rb"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)[^/]*)?|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.htpasswd"
+    rb"|id_(?:rsa|dsa|ecdsa|ed25519)|[^/]*\.(?:pem|key|p12|pfx|jks|keystore|kdbx)|(?:client_)?secrets?\.[^/]*"
+    rb"|credentials(?:\.[^/]*)?)$",
+    re.I,
+)
+
+
+def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str, limits: SnapshotLimits) -> Snapshot:
+    """Write what the working tree holds as a commit on top of `parent`, dated `date`; no ref leads to it yet."""
+    chosen, left_out = _chosen(tree, status.untracked, limits)
+    changed, unreadable = _readable(tree, [path for path in status.changed if path not in status.submodules])
+    tree.change("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines([*changed, *chosen]))
+    inner = {path: _kept_submodule(tree, path, limits) for path in status.submodules}
+    if inner:
+        entries = lines(b"160000 %s\t%s" % (kept.commit.encode(), path) for path, kept in inner.items())
+        tree.change("update-index", "-z", "--index-info", stdin=entries)
+    whole = tree.ask("write-tree", "--missing-ok").decode("ascii").strip()
+    submodules: dict[str, str] = {}
+    left_out += unreadable
+    for path, kept in inner.items():
+        below = f"{readable(path)}/"
+        submodules |= {below[:-1]: kept.commit, **{below + name: commit for name, commit in kept.submodules.items()}}
+        left_out += [replace(file, path=below + file.path) for file in kept.left_out]
+    return Snapshot(
+        commit=_commit(tree, whole, parent, date),
+        tree=whole,
+        left_out=left_out[:NAMED],
+        unnamed=max(0, len(left_out) - NAMED) + sum(kept.unnamed for kept in inner.values()),
+        submodules=submodules,
+        nested=_nested(tree, status.nested),
+        bypassed=sorted(tree.bypassed),
+    )
+
+
+def _commit(tree: WorkTree, whole: str, parent: str | None, date: str) -> str:
+    parents = f"parent {parent}\n" if parent else ""
+    content = f"tree {whole}\n{parents}author {_WHO} {date}\ncommitter {_WHO} {date}\n\n{_MESSAGE}".encode()
+    return tree.change("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).decode("ascii").strip()
+
+
+def _chosen(tree: WorkTree, untracked: list[bytes], limits: SnapshotLimits) -> tuple[list[bytes], list[LeftOut]]:
+    """The new files that are kept, small ones first, and those that are not."""
+    sizes: list[tuple[int, bytes]] = []
+    left_out: list[tuple[bytes, int, str]] = []
+    for path in untracked:
+        try:
+            found = os.lstat(tree.below(path))
+        except OSError:
+            continue  # gone since git listed it
+        if _SECRET.search(path):
+            left_out.append((path, found.st_size, _PRIVATE))
+        elif stat.S_ISREG(found.st_mode) and not os.access(tree.below(path), os.R_OK):
+            left_out.append((path, found.st_size, _UNREADABLE))
+        elif found.st_size > limits.file:
+            left_out.append((path, found.st_size, _LARGE))
+        else:
+            sizes.append((found.st_size, path))
+    chosen, together = [], 0
+    for size, path in sorted(sizes):
+        together += size
+        if together > limits.together:
+            left_out.append((path, size, _LARGE))
+        else:
+            chosen.append(path)
+    named = [LeftOut(path=readable(path), size=size, digest="", reason=why) for path, size, why in sorted(left_out)]
+    return chosen, named
+
+
+def _readable(tree: WorkTree, changed: list[bytes]) -> tuple[list[bytes], list[LeftOut]]:
+    """The changed files that can be read; of the others the snapshot holds what was committed."""
+    taken, left_out = [], []
+    for path in changed:
+        place = tree.below(path)
+        if os.path.isfile(place) and not os.access(place, os.R_OK):
+            size = os.lstat(place).st_size
+            left_out.append(LeftOut(path=readable(path), size=size, digest="", reason=_UNREADABLE))
+        else:
+            taken.append(path)
+    return taken, left_out
+
+
+def _kept_submodule(outer: WorkTree, path: bytes, limits: SnapshotLimits) -> Snapshot:
+    """A snapshot of a submodule, in its own repository."""
+    tree = WorkTree.at(outer.below(path), outer.seconds)
+    try:
+        status = tree.status()
+        commit = readable(status.headers.get(b"branch.oid", b""))
+        _, _, date = describe_commit(tree.root, tree.git_dir, commit, tree.seconds)
+        return make_snapshot(tree, status, commit, date, limits)
+    finally:
+        tree.close()
+
+
+def _nested(tree: WorkTree, paths: list[bytes]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        place = tree.below(path).rstrip("/")
+        if is_root(place):
+            try:
+                head = answer(place, ("rev-parse", "--verify", "--quiet", "HEAD"), ok=(0, 1), seconds=tree.seconds)
+            except GitError:
+                head = b""
+            found[readable(path)] = head.decode("ascii", "replace").strip()
+    return found

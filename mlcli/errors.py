@@ -133,7 +133,7 @@ class Missing(MlcliError):
 
 
 class ReadFailed(MlcliError):
-    """The system will not let a file of the store be read: permissions, a failing disk, too many open files."""
+    """The system will not let a file of the store, or an input, be read: permissions, a failing disk."""
 
     code = "read-failed"
 

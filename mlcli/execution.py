@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import capture, tracking
+from . import capture, inputs, tracking
 from .domain.run import Run, RunStatus
 from .errors import MlcliError, Refused
 from .gitrepo import scrubbed
@@ -24,14 +24,20 @@ class Request(Struct, frozen=True, kw_only=True):
     argv: Sequence[str]
     given: Given
     require_clean: bool = False
+    inputs: Sequence[str] = ()
+    keep_inputs: bool = False
 
 
 class Executed(Struct, frozen=True, kw_only=True):
-    """How it went: the run as it stands, how the command ended, and what kept its end from being recorded."""
+    """How it went: the run as it stands, how the command ended, and what kept its end from being recorded.
+
+    `changed` has a line for each input that is no longer as it was when the command started.
+    """
 
     run: Run
     ending: Ending
     trouble: MlcliError | None = None
+    changed: list[str] = []
 
 
 def run_command(
@@ -39,17 +45,30 @@ def run_command(
 ) -> Executed:
     """Record a run, start its command, pass everything through, and end the run as finished, failed or killed.
 
-    Raises before the command starts where the run cannot be recorded, or the tree is dirty and must not be; once it
-    runs, no trouble of the store stops it. `announce` is told the run when it has begun.
+    Raises before the command starts where the run cannot be recorded, an input cannot be read, or the tree is dirty and
+    must not be; once it runs, no trouble of the store stops it. `announce` is told the run when it has begun.
     """
-    source = capture.collect(request.argv, root=workspace.root, cwd=cwd, environ=workspace.environ, at=workspace.now())
+    files = inputs.found(workspace, request.inputs, cwd=cwd)
+    source = capture.collect(
+        request.argv,
+        root=workspace.root,
+        cwd=cwd,
+        environ=workspace.environ,
+        at=workspace.now(),
+        limits=None if request.require_clean else workspace.snapshot_limits,
+    )
     if request.require_clean and (source.git.dirty or source.git.commit is None):
-        files = [*source.git.changed, *source.git.untracked]
-        more = len(files) + source.git.left_out - 1
-        told = source.git.reason or f"{files[0]}{f' and {more} more' if more else ''} not committed"
+        dirty = [*source.git.changed, *source.git.untracked]
+        more = len(dirty) + source.git.left_out - 1
+        told = source.git.reason or f"{dirty[0]}{f' and {more} more' if more else ''} not committed"
         raise Refused(f"--require-clean: {told}", "git add -A && git commit, then run again")
     params = {**capture.command.params(request.argv), **request.given.params}
-    run = tracking.begin(workspace, source, replace(request.given, params=params, parent_id=_parent(workspace)))
+    given = replace(request.given, params=params, parent_id=_parent(workspace))
+    with inputs.taken(workspace, files, keep=request.keep_inputs) as taken:
+        if taken:  # reading them is no part of how long the command took
+            source = replace(source, at=workspace.now())
+            given = replace(given, inputs=[*given.inputs, *(each.input for each in taken)])
+        run = tracking.begin(workspace, source, given)
     try:
         announce(run)
         ending = relay(request.argv, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
@@ -58,7 +77,8 @@ def run_command(
             tracking.finish(workspace, run.id, RunStatus.FAILED, reason=trouble.message)
         raise
     with _undisturbed():
-        return _ended(workspace, run, ending)
+        done = _ended(workspace, run, ending)
+    return replace(done, changed=inputs.changed(workspace, taken))
 
 
 @contextmanager

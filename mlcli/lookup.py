@@ -33,7 +33,7 @@ _HEX = set("0123456789abcdef")
 
 
 class Content(Struct, frozen=True):
-    """A digest that was asked for, and the runs and versions that hold content of that digest."""
+    """A digest that was asked for, and the runs and versions that hold content of it or were made from it."""
 
     digest: str
     runs: list[Run]
@@ -245,13 +245,19 @@ def _content(workspace: Workspace, prefix: str, problems: list[MlcliError] | Non
         [
             v
             for v in versions
-            if digest in {*(file.digest for file in v.files), v.artifact.digest if v.artifact else ""}
+            if digest in {*(file.digest for file in v.files), v.artifact.digest if v.artifact else ""} | _inputs(v.run)
         ],
     )
 
 
 def _digests(run: Run) -> set[str]:
-    return {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models if model.digest}
+    """What a run made and what it was made from."""
+    made = {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models if model.digest}
+    return made | _inputs(run)
+
+
+def _inputs(run: Run) -> set[str]:
+    return {each.digest for each in run.inputs}
 
 
 def _commit(workspace: Workspace, text: str, problems: list[MlcliError] | None) -> Commit | None:

@@ -17,6 +17,7 @@ from .domain.order import NEWEST_FIRST, parse_sort
 from .domain.run import (
     Artifact,
     FoundRuns,
+    Input,
     MetricPoint,
     Model,
     Param,
@@ -24,7 +25,7 @@ from .domain.run import (
     Run,
     RunStatus,
 )
-from .domain.source import Source
+from .domain.source import GitState, Source
 from .domain.values import (
     MAX_PARAMS,
     checked_note,
@@ -48,6 +49,7 @@ class Given(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = {}
     note: str = ""
     parent_id: str | None = None
+    inputs: Sequence[Input] = ()
 
 
 # A run's life
@@ -73,10 +75,27 @@ def begin(workspace: Workspace, source: Source, given: Given | None = None) -> R
         params=checked_params(given.params),
         tags=checked_tags(given.tags),
         note=checked_note(given.note),
+        inputs=list(given.inputs),
     )
     workspace.make_store()
-    workspace.store.add_run(run)
+    with workspace.store.adding_content():  # so that nobody forgets what no document names yet
+        run = replace(run, git=workspace.keep_code(_digested(workspace, run.git)))
+        workspace.store.add_run(run)
     return run
+
+
+def _digested(workspace: Workspace, git: GitState) -> GitState:
+    """The state with the digest of each large file that a snapshot left out."""
+    snapshot = git.snapshot
+    if snapshot is None or not any(file.reason == "large" for file in snapshot.left_out):
+        return git
+    root = workspace.repository.root
+    digest = workspace.store.known_digest
+    files = [
+        replace(file, digest=digest(os.path.join(root, file.path))) if file.reason == "large" else file
+        for file in snapshot.left_out
+    ]
+    return replace(git, snapshot=replace(snapshot, left_out=files))
 
 
 def finish(

@@ -95,10 +95,20 @@ def _run_branch(run: Run, artifacts: list[Artifact], here: list[bool]) -> Branch
     env = run.environment
     packages = f", {len(env.packages)} packages" if env.packages else ""
     below.append((_label("env", f"python {env.python or '?'}{packages}, {env.platform} {env.machine}"), []))
+    if run.inputs:
+        below.append((_label("inputs", ""), _inputs(run)))
     files: list[Branch] = [(_file(file, is_here=is_here), []) for file, is_here in zip(artifacts, here, strict=True)]
     if files:
         below.append((_label("artifacts", ""), files[:20]))
     return head, below
+
+
+def _inputs(run: Run) -> list[Branch]:
+    told: list[Branch] = [
+        (f"{output.escaped(each.path)}  {words.size(each.size)}  {each.digest}{'  kept' if each.kept else ''}", [])
+        for each in run.inputs[:20]
+    ]
+    return [*told, (f"… and {len(run.inputs) - 20} more", [])] if len(run.inputs) > 20 else told
 
 
 def _code(run: Run) -> str:

@@ -30,6 +30,11 @@ def command(
     param: Annotated[list[str], typer.Option("--param", "-p", metavar="K=V", help="Declare a param.")] = [],  # noqa: B006
     tag: Annotated[list[str], typer.Option("--tag", metavar="K=V", help="Tag the run.")] = [],  # noqa: B006
     note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A note to keep with the run.")] = "",
+    inputs: Annotated[
+        list[str],
+        typer.Option("--input", metavar="PATH", help="A file or directory it is made from, known by its content."),
+    ] = [],  # noqa: B006
+    keep_inputs: Annotated[bool, typer.Option("--keep-inputs", help="Keep a copy of the inputs' content.")] = False,
     require_clean: Annotated[
         bool, typer.Option("--require-clean", help="Refuse to start from uncommitted code.")
     ] = False,
@@ -42,7 +47,7 @@ def command(
     """
     from ..domain.run import Param, ParamSource
     from ..domain.source import parsed_scalar
-    from ..errors import MlcliError
+    from ..errors import MlcliError, UsageError
     from ..execution import Request, run_command
     from ..tracking import Given
     from ..workspace import Workspace
@@ -52,7 +57,11 @@ def command(
             key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
         }
         given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
-        request = Request(argv=command, given=given, require_clean=require_clean)
+        if keep_inputs and not inputs:
+            raise UsageError("--keep-inputs: there is no input to keep", "name each with --input PATH")
+        request = Request(
+            argv=command, given=given, require_clean=require_clean, inputs=inputs, keep_inputs=keep_inputs
+        )
         workspace = Workspace.find()
         first = not workspace.store.is_made()
         cwd = os.getcwd()
@@ -79,7 +88,8 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
         where = f"commit {git.commit[:7]}{on}{dirty}"
     else:
         where = f"no commit: {git.reason}"
-    new = " · new store .mlruns/" if first else ""
+    new = f" · {words.counted(len(run.inputs), 'input')}" if run.inputs else ""
+    new += " · new store .mlruns/" if first else ""
     run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
     output.err(f"{_mark()} run {run_id} {name} · {output.escaped(where)}{new}")
     if not git.commit:
@@ -114,8 +124,10 @@ def _ended(workspace: Workspace, done: Executed) -> None:
     from ..comparison import against_previous
 
     run = done.run
-    for told in done.ending.warnings:
+    for told in (*done.ending.warnings, *done.changed[:5]):
         output.warning(told)
+    if len(done.changed) > 5:
+        output.warning(f"{len(done.changed) - 5} more inputs are not as they were")
     if done.trouble is not None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return

@@ -114,6 +114,10 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
             "model" if at == 0 else "",
             f"{output.escaped(model.path)} {output.escaped(model.python_class)} {words.short_digest(model.digest)}",
         )
+    for at, each in enumerate(run.inputs[:10]):
+        _line("inputs" if at == 0 else "", words.told_input(each))
+    if len(run.inputs) > 10:
+        _line("", f"… and {len(run.inputs) - 10} more")
     for at, file in enumerate(run.artifacts[:10]):
         _line(
             "artifacts" if at == 0 else "",

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..domain.numbers import finite
-from .output import json_line
+from .output import escaped, json_line
 
 if TYPE_CHECKING:
     from ..domain.model import ModelVersion
-    from ..domain.run import Run
+    from ..domain.run import Input, Run
 
 
 def number(value: Any) -> str:
@@ -86,6 +86,12 @@ def short_digest(digest: str) -> str:
     """A digest's beginning: sha256:41c0b3f29a7e."""
     algorithm, _, rest = digest.partition(":")
     return f"{algorithm}:{rest[:12]}"
+
+
+def told_input(each: Input) -> str:
+    """A file that a run was made from, escaped: data/train.csv 4.2 MB sha256:41c0b3f29a7e, kept."""
+    kept = ", kept" if each.kept else ""
+    return f"{escaped(each.path)} {size(each.size)} {short_digest(each.digest)}{kept}"
 
 
 def counted(count: int, what: str) -> str:

@@ -99,6 +99,9 @@ class Store(Protocol):
     def detach(self, run_id: str, paths: Iterable[str]) -> None:
         """Let nothing be reached at these paths of a run's artifacts any more; content itself stays."""
 
+    def take_input(self, source: str, *, keep: bool) -> tuple[int, str]:
+        """The size and digest of a user's file; with `keep`, its content is kept: a copy, never a link."""
+
     def artifacts_directory(self, run_id: str) -> str:
         """Where a run's artifacts lie."""
 

@@ -210,6 +210,9 @@ class DiskStore:
         for path in paths:
             self.files.forget(f"{layout.artifacts(run_id)}/{path}")
 
+    def take_input(self, source: str, *, keep: bool) -> tuple[int, str]:
+        return objects.taken(self.files, source, keep=keep)
+
     def artifacts_directory(self, run_id: str) -> str:
         return self.files.path(layout.artifacts(run_id))
 

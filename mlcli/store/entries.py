@@ -116,7 +116,7 @@ def _must_be_alone() -> bool:
 
 def _prune(document: Document) -> None:
     """Take out of a document what the index does without."""
-    for key in ("format", "kind", "digest"):
+    for key in ("format", "kind", "digest", "inputs"):
         document.pop(key, None)
     for part in (document.get("environment"), document.get("git")):
         if isinstance(part, dict):

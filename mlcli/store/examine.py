@@ -131,6 +131,7 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
     yield from _metrics(store, run)
     for artifact in run.artifacts:
         yield from _artifact(store, run, artifact)
+    yield from _inputs(store, run)
     if run.status is not RunStatus.RUNNING:
         yield from _untold(store, run)
 
@@ -206,6 +207,15 @@ def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Proble
         yield Problem(
             code="artifact-altered", where=where, message="it was altered; its content is kept", mendable=True
         )
+
+
+def _inputs(store: DiskStore, run: Run) -> Iterator[Problem]:
+    for each in run.inputs:
+        name = layout.object_path(each.digest)
+        if each.kept and not store.files.exists(name):
+            message = f"the content of input {each.path} of run {run.id[:8]} is missing"
+            mendable = store.files.exists(layout.trashed(name))
+            yield Problem(code="object-missing", where=name, message=message, mendable=mendable)
 
 
 def _digest(where: str, path: str) -> str:

@@ -202,6 +202,9 @@ class MemoryStore:
         for path in paths:
             self._files.forget(f"{layout.artifacts(run_id)}/{path}")
 
+    def take_input(self, source: str, *, keep: bool) -> tuple[int, str]:
+        return objects.taken(self._files, source, keep=keep)
+
     def artifacts_directory(self, run_id: str) -> str:
         return self._files.path(layout.artifacts(run_id))
 

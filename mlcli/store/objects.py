@@ -144,6 +144,20 @@ def put(files: Files, source: str, path: str) -> Artifact:
         os.close(reading)
 
 
+def taken(files: Files, source: str, *, keep: bool) -> tuple[int, str]:
+    """The size and digest of the file `source`; `keep` its content, copied where it is no object yet."""
+    reading, _ = _opened(source)
+    try:
+        size, digest = _digested(reading)
+        if not keep or files.exists(layout.object_path(digest)):
+            return size, digest
+        os.lseek(reading, 0, os.SEEK_SET)
+        kept = _put_open(files, reading, source)
+        return kept.size, kept.digest
+    finally:
+        os.close(reading)
+
+
 def _put_open(files: Files, reading: int, path: str) -> Artifact:
     size = os.fstat(reading).st_size
     if size >= _LARGE and _is_one_of_that_size(files, size):

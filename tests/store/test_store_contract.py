@@ -366,6 +366,25 @@ def test_a_directory_has_one_digest_wherever_it_lies(store, tmp_path: Path):
     assert store.manifest(kept, "best/model") == store.digest_of(str(tmp_path / "moved"))
 
 
+@pytest.mark.parametrize("content", ["x", "x" * 300_000])
+def test_an_input_is_told_by_size_and_digest_and_kept_as_a_copy_where_asked(store, tmp_path: Path, content: str):
+    file = tmp_path / "train.csv"
+    file.write_text(content)
+    told = store.take_input(str(file), keep=False)
+    kept = Artifact(path="train.csv", size=told[0], digest=told[1])
+    assert (told, store.has_content(kept)) == ((len(content), store.digest_of(str(file))), False)
+    assert store.take_input(str(file), keep=True) == store.take_input(str(file), keep=True) == told
+    file.write_text("changed")
+    assert (Path(store.content_path(kept)).read_text(), file.stat().st_nlink) == (content, 1)
+
+
+def test_an_input_that_cannot_be_read_is_told(store, tmp_path: Path):
+    with pytest.raises(NotFound, match="no such file"):
+        store.take_input(str(tmp_path / "gone.csv"), keep=True)
+    with pytest.raises(InvalidValue, match="not a regular file"):
+        store.take_input(str(tmp_path), keep=True)
+
+
 def test_content_that_is_not_here_is_missing(store):
     gone = Artifact(path="model", size=1, digest="sha256:" + "0" * 64)
     assert not store.has_content(gone)

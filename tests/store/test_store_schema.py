@@ -146,6 +146,13 @@ def test_a_document_of_format_1_still_means_the_same(name: str):
     assert shown(read(name, (FROZEN / name).read_bytes())) == shown(MEANT[name])
 
 
+@pytest.mark.parametrize("name", ["run.json", "plain-run.json"])
+def test_a_run_of_before_inputs_and_reproductions_were_told_has_none(name: str):
+    assert b'"inputs":' not in (FROZEN / "plain-run.json").read_bytes()
+    run = read(name, (FROZEN / name).read_bytes())
+    assert (run.inputs, run.reproduces, run.reproductions, run.git.snapshot) == ([], None, [], None)
+
+
 @pytest.mark.parametrize("name", STORED)
 def test_what_is_written_may_say_more_than_format_1_did_and_nothing_else(name: str):
     then = json.loads((FROZEN / name).read_bytes())

@@ -1,0 +1,190 @@
+"""What differs between two runs, versions or commits: code, params, metrics, inputs, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from .domain.model import ModelVersion
+from .domain.names import quoted
+from .domain.run import Run
+from .domain.values import same_value
+from .errors import Ambiguous, MlcliError, NotFound
+from .gitrepo.changes import ChangedFile, changed_files, is_commit_id, patch
+from .lookup import Commit, Content, find_any
+from .workspace import Workspace
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One of the two: what it is called, its run, and the commit that holds its code.
+
+    `unkept` says why that commit lacks what was not committed when the run began; None where it lacks nothing.
+    """
+
+    name: str
+    kind: Literal["run", "version", "commit"]
+    run_id: str | None = None
+    commit: str | None = None
+    unkept: str | None = None
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One thing that differs, with its value on each side; None where that side has none."""
+
+    key: str
+    how: Literal["added", "removed", "changed"]
+    a: Any = None
+    b: Any = None
+
+
+class CodeChange(Struct, frozen=True, kw_only=True):
+    """The files that differ between two commits; `beside` is what lay in a tree and its snapshot does not hold."""
+
+    from_commit: str
+    to_commit: str
+    files: list[ChangedFile] = []
+    beside: list[Change] = []
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """All that differs; `code` is None where it cannot be compared, and `reason` says why."""
+
+    a: Side
+    b: Side
+    code: CodeChange | None = None
+    reason: str | None = None
+    hint: str | None = None
+    params: list[Change] = []
+    metrics: list[Change] = []
+    inputs: list[Change] = []
+    environment: list[Change] = []
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing is known to differ."""
+        code = self.code is not None and not self.code.files and not self.code.beside
+        return code and not (self.params or self.metrics or self.inputs or self.environment)
+
+
+def difference(workspace: Workspace, a: str, b: str) -> Difference:
+    """What differs between what two refs name; of a bare commit only its code is known."""
+    (first, one), (second, other) = found(workspace, a), found(workspace, b)
+    return between(workspace, first, one, second, other)
+
+
+def between(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | None) -> Difference:
+    """What differs between two sides that were found."""
+    code, reason, hint = None, None, None
+    try:
+        code = _code(workspace, a, one, b, other)
+    except MlcliError as error:
+        reason, hint = error.message, error.hint
+    if one is None or other is None:
+        return Difference(a=a, b=b, code=code, reason=reason, hint=hint)
+    return Difference(
+        a=a,
+        b=b,
+        code=code,
+        reason=reason,
+        hint=hint,
+        params=_changes(one, other, lambda run: {key: param.value for key, param in run.params.items()}),
+        metrics=_changes(one, other, lambda run: {key: metric.last for key, metric in run.metrics.items()}),
+        inputs=_changes(one, other, lambda run: {input_.path: input_.digest for input_ in run.inputs}),
+        environment=_changes(one, other, _environment),
+    )
+
+
+def found(workspace: Workspace, text: str) -> tuple[Side, Run | None]:
+    """The side that a ref names, and its run."""
+    thing = find_any(workspace, text)
+    if isinstance(thing, Content):
+        thing = _one_of(thing, text)
+    if isinstance(thing, Commit):
+        return Side(name=f"{text} {thing.commit[:7]}", kind="commit", commit=thing.commit), None
+    run = thing.run if isinstance(thing, ModelVersion) else thing
+    named = thing.ref if isinstance(thing, ModelVersion) else f"{run.id[:8]} {run.name}"
+    return Side(
+        name=named,
+        kind="version" if isinstance(thing, ModelVersion) else "run",
+        run_id=run.id,
+        commit=run.git.code,
+        unkept=unkept(run),
+    ), run
+
+
+def unkept(run: Run) -> str | None:
+    """Why what was not committed when a run began is not to be had; None where there was nothing or it was kept."""
+    if not run.git.dirty or run.git.snapshot is not None:
+        return None
+    return run.git.unkept or "no snapshot of it was made"
+
+
+def patch_of(workspace: Workspace, found: Difference, *, binary: bool = False) -> bytes:
+    """The patch of the code that differs; with `binary` git can apply it, whatever the files hold."""
+    if found.code is None or not found.code.files:
+        return b""
+    return patch(workspace.repository.root, found.code.from_commit, found.code.to_commit, binary=binary)
+
+
+def _one_of(content: Content, text: str) -> Run | ModelVersion:
+    runs = {run.id: run for run in [*content.runs, *(version.run for version in content.versions)]}
+    if len(runs) > 1:
+        names = ", ".join(run_id[:8] for run_id in list(runs)[:8])
+        raise Ambiguous(f"{quoted(text)} is content of {len(runs)} runs: {names}", "name one by its id")
+    if not runs:
+        raise NotFound(f"no run holds {quoted(text)}", "mlcli ls")
+    return next(iter(runs.values()))
+
+
+def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | None) -> CodeChange:
+    for side, run in ((a, one), (b, other)):
+        if side.commit is None:
+            why = (run.git.reason if run else None) or "there was no commit"
+            raise NotFound(f"{side.name} has no code to compare: {why}")
+        if not is_commit_id(side.commit):
+            raise NotFound(f"{side.name} names no commit but {quoted(side.commit)}", "mlcli doctor")
+    before, after = a.commit or "", b.commit or ""
+    files = changed_files(workspace.repository.root, before, after) if before != after else []
+    beside = _changes(one, other, _beside) if one is not None and other is not None else []
+    return CodeChange(from_commit=before, to_commit=after, files=files, beside=beside)
+
+
+def _beside(run: Run) -> dict[str, Any]:
+    """What lay in a dirty tree and is not in its snapshot: large files by digest, nested repositories by commit."""
+    kept = run.git.snapshot
+    return {**{file.path: file.digest for file in kept.left_out}, **kept.nested} if kept else {}
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    noted = run.environment
+    own = {
+        "python": noted.python,
+        "implementation": noted.implementation,
+        "platform": noted.platform,
+        "machine": noted.machine,
+        "cpus": noted.cpus,
+    }
+    return {
+        **{key: value for key, value in own.items() if value},
+        **{f"packages.{name}": version for name, version in noted.packages.items()},
+        **{f"variables.{name}": value for name, value in noted.variables.items()},
+    }
+
+
+def _changes(one: Run, other: Run, values: Callable[[Run], Mapping[str, Any]]) -> list[Change]:
+    return changes(values(one), values(other))
+
+
+def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Change]:
+    """What differs between two maps: in the order of the first, then what only the second has."""
+    made = []
+    for key in dict.fromkeys((*a, *b)):
+        if key not in b:
+            made.append(Change(key=key, how="removed", a=a[key]))
+        elif key not in a:
+            made.append(Change(key=key, how="added", b=b[key]))
+        elif not same_value(a[key], b[key]):
+            made.append(Change(key=key, how="changed", a=a[key], b=b[key]))
+    return made

@@ -1,0 +1,169 @@
+"""What lies between two commits: files, patch, and both texts of a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from ..errors import GitError, Missing
+from .command import answer, readable
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@ ?(.*)")
+_WHOLE = "-U1000000000"
+_WORDS = {"A": "added", "C": "added", "D": "removed", "M": "changed", "R": "renamed", "T": "type changed"}
+# What mlcli keeps and byte code are no source, as in `state`.
+_SOURCE = (":(top,exclude,glob)**/.mlruns/**", ":(top,exclude,glob)**/__pycache__/**")
+_SETTINGS = ("-c", "core.quotePath=false", "-c", "diff.suppressBlankEmpty=false")
+# diff-tree reads less of the user's configuration than diff does, and what it reads is said here.
+_PINNED = (
+    *(
+        "diff-tree",
+        "-r",
+        "--no-commit-id",
+        "--full-index",
+        "--find-renames=50%",
+        "-l1000",
+        "--no-color",
+        "--no-relative",
+    ),
+    *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--submodule=short", "--diff-algorithm=myers"),
+    *("--indent-heuristic", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+
+
+class ChangedFile(Struct, frozen=True, kw_only=True):
+    """A file that differs: `was` is the path that it was renamed from, lines are None where it is binary.
+
+    A mode is git's (100755, 120000 for a link, 160000 for a submodule), None on the side that has no such file; a blob
+    is the id of the content.
+    """
+
+    path: str
+    was: str | None = None
+    status: str
+    added: int | None = None
+    removed: int | None = None
+    binary: bool = False
+    mode_a: str | None = None
+    mode_b: str | None = None
+    blob_a: str | None = None
+    blob_b: str | None = None
+
+
+class Texts(Struct, frozen=True, kw_only=True):
+    """A text that differs: the ids of its contents before and after, and the contents."""
+
+    blobs: tuple[str, str]
+    before: bytes
+    after: bytes
+
+
+def is_commit_id(text: str | None) -> bool:
+    """Whether this is the whole id of a commit, and nothing that git could take for an option or a name."""
+    return bool(text and _ID.fullmatch(text))
+
+
+def require_commits(root: str, commits: Iterable[str]) -> None:
+    """Missing, naming the first of these commits that is not here."""
+    for commit in commits:
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        if not is_commit_id(commit) or not answer(root, asked, ok=(0, 1, 128)):
+            raise Missing(
+                f"commit {readable(commit.encode(errors='replace'))[:12]} is not in this repository",
+                "git fetch origin 'refs/mlruns/*:refs/mlruns/*'",
+            )
+
+
+def changed_files(root: str, before: str, after: str) -> list[ChangedFile]:
+    """The files that differ between two commits, by path; renames are found."""
+    tokens = iter(_asked(root, before, after, ("-z", "--raw", "--no-abbrev", "--numstat")).split(b"\0"))
+    found: dict[bytes, tuple[list[str], bytes | None]] = {}
+    counts: dict[bytes, list[bytes]] = {}
+    for token in tokens:
+        if token.startswith(b":"):
+            about = token[1:].decode("ascii").split()
+            first = next(tokens)
+            second = next(tokens) if about[4][0] in "RC" else None
+            found[second or first] = about, first if second else None
+        elif token:
+            *numbers, path = token.split(b"\t", 2)
+            if not path:
+                path = (next(tokens), next(tokens))[1]
+            counts[path] = numbers
+    return [_file(path, *about, counts.get(path, [b"0", b"0"])) for path, about in sorted(found.items())]
+
+
+def _file(path: bytes, about: list[str], was: bytes | None, numbers: list[bytes]) -> ChangedFile:
+    binary = numbers[0] == b"-"
+    letter = about[4][0]
+    return ChangedFile(
+        path=readable(path),
+        was=readable(was) if was is not None and letter == "R" else None,
+        status="mode changed" if letter == "M" and about[2] == about[3] else _WORDS.get(letter, "changed"),
+        added=None if binary else int(numbers[0]),
+        removed=None if binary else int(numbers[1]),
+        binary=binary,
+        mode_a=_there(about[0]),
+        mode_b=_there(about[1]),
+        blob_a=_there(about[2]),
+        blob_b=_there(about[3]),
+    )
+
+
+def _there(id_: str) -> str | None:
+    return id_ if id_.strip("0") else None
+
+
+def patch(root: str, before: str, after: str, *, binary: bool) -> bytes:
+    """The patch that leads from one commit to another; with `binary` it can be applied, whatever the files hold."""
+    return _asked(root, before, after, ("-p", "-U3", "--binary" if binary else "--abbrev=7"))
+
+
+def changed_texts(root: str, before: str, after: str, *globs: str) -> Iterator[Texts]:
+    """Both sides of each text that differs below these globs; one process answers for all."""
+    blobs = None
+    lines = iter(_asked(root, before, after, ("-p", "--full-index", _WHOLE), globs).split(b"\n"))
+    for line in lines:
+        if line.startswith(b"index "):
+            blobs = _blobs(line)
+        elif (hunk := _HUNK.match(line)) and blobs:
+            left = [int(hunk[1] or b"1"), int(hunk[2] or b"1")]
+            sides: tuple[list[bytes], list[bytes]] = ([], [])
+            while any(left):
+                text = next(lines)
+                for at, absent in ((0, b"+"), (1, b"-")):
+                    if text[:1] not in {absent, b"\\"}:
+                        sides[at].append(text[1:])
+                        left[at] -= 1
+            yield Texts(blobs=blobs, before=b"\n".join(sides[0]), after=b"\n".join(sides[1]))
+
+
+def changed_places(root: str, before: str, after: str, *globs: str) -> dict[tuple[str, str], list[str]]:
+    """What git calls the functions in which each text below these globs differs, by the ids of its contents."""
+    found: dict[tuple[str, str], list[str]] = {}
+    blobs = None
+    # Without context every line of content begins with a sign, and what looks like a heading is one.
+    for line in _asked(root, before, after, ("-p", "--full-index", "-U0"), globs).split(b"\n"):
+        if line.startswith(b"index "):
+            blobs = _blobs(line)
+        elif blobs and (hunk := _HUNK.match(line)) and hunk[3]:
+            places = found.setdefault(blobs, [])
+            places += [place] if (place := readable(hunk[3].strip())) not in places else []
+    return found
+
+
+def _blobs(line: bytes) -> tuple[str, str]:
+    first, _, second = line[6:].partition(b" ")[0].decode("ascii").partition("..")
+    return first, second
+
+
+def _asked(root: str, before: str, after: str, options: Iterable[str], globs: Iterable[str] = ("**",)) -> bytes:
+    where = [f":(top,glob){glob}" for glob in globs]
+    try:
+        return answer(root, (*_PINNED, *options, "--end-of-options", before, after, "--", *where, *_SOURCE), _SETTINGS)
+    except GitError:
+        require_commits(root, (before, after))
+        raise

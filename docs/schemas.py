@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mlcli.comparison import Row
+from mlcli.difference import Change, CodeChange, Side
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.run import Run
 from mlcli.domain.source import Person
@@ -67,6 +68,22 @@ class Comparison(Struct):
     schema: Literal["mlcli.comparison/1"]
     runs: list[str]
     rows: list[Row]
+
+
+class Diff(Struct):
+    """`mlcli diff --json`; `code` is null where it cannot be compared, `patch` where `--code` does not ask for it."""
+
+    schema: Literal["mlcli.diff/1"]
+    a: Side
+    b: Side
+    code: CodeChange | None
+    reason: str | None
+    hint: str | None
+    params: list[Change]
+    metrics: list[Change]
+    inputs: list[Change]
+    environment: list[Change]
+    patch: str | None
 
 
 class Registered(Struct):
@@ -152,7 +169,7 @@ class Trash(Struct):
 
 
 class Collected(Struct):
-    """`mlcli gc --json`; `left` removals and `waiting` objects are too young to go."""
+    """`mlcli gc --json`; `commits` had refs for removed runs only, `left` removals and `waiting` objects are young."""
 
     schema: Literal["mlcli.gc/1"]
     dry_run: bool
@@ -160,6 +177,7 @@ class Collected(Struct):
     versions: list[str]
     objects: int
     bytes: int
+    commits: int
     left: int
     waiting: int
 
@@ -214,8 +232,8 @@ class Doctor(Struct):
 
 
 ALL = (
-    Runs, OneRun, OneVersion, Found, Comparison, Removed, Restored, Trash, Collected, Registered, Promoted, Models,
-    History, Lineage, Check, Doctor,
+    Runs, OneRun, OneVersion, Found, Comparison, Diff, Removed, Restored, Trash, Collected, Registered, Promoted,
+    Models, History, Lineage, Check, Doctor,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from . import capture, inputs, tracking
 from .domain.run import Run, RunStatus
+from .domain.source import GitState
 from .errors import MlcliError, Refused
 from .gitrepo import scrubbed
 from .relay import Ending, relay
@@ -19,10 +20,16 @@ from .workspace import ROOT_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, Workspace
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What `mlcli run` was asked: the command, and what was said about it."""
+    """What `mlcli run` was asked: the command, and what was said about it.
+
+    `started` is the command as it is given to the system, where a worktree has another place for its paths, and `git`
+    the state of the code where that is known.
+    """
 
     argv: Sequence[str]
     given: Given
+    started: Sequence[str] = ()
+    git: GitState | None = None
     require_clean: bool = False
     inputs: Sequence[str] = ()
     keep_inputs: bool = False
@@ -49,14 +56,18 @@ def run_command(
     must not be; once it runs, no trouble of the store stops it. `announce` is told the run when it has begun.
     """
     files = inputs.found(workspace, request.inputs, cwd=cwd)
+    started = request.started or request.argv
     source = capture.collect(
-        request.argv,
+        started,
         root=workspace.root,
         cwd=cwd,
         environ=workspace.environ,
         at=workspace.now(),
         limits=None if request.require_clean else workspace.snapshot_limits,
+        git=request.git,
     )
+    if request.started:
+        source = capture.with_command(source, capture.command.noted(request.argv, source.command.cwd))
     if request.require_clean and (source.git.dirty or source.git.commit is None):
         dirty = [*source.git.changed, *source.git.untracked]
         more = len(dirty) + source.git.left_out - 1
@@ -71,18 +82,18 @@ def run_command(
         run = tracking.begin(workspace, source, given)
     try:
         announce(run)
-        ending = relay(request.argv, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
+        ending = relay(started, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
     except MlcliError as trouble:
         with suppress(MlcliError):  # what stopped the start may stop this, too
             tracking.finish(workspace, run.id, RunStatus.FAILED, reason=trouble.message)
         raise
-    with _undisturbed():
+    with undisturbed():
         done = _ended(workspace, run, ending)
     return replace(done, changed=inputs.changed(workspace, taken))
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Hold back a Ctrl-C or SIGTERM that comes when the command is over, until its end is recorded."""
     before = signals.pthread_sigmask(signals.SIG_BLOCK, {signals.SIGINT, signals.SIGTERM, signals.SIGHUP})
     try:

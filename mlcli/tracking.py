@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from .domain import query
 from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name
 from .domain.order import NEWEST_FIRST, parse_sort
+from .domain.reproduction import Reproduction
 from .domain.run import (
     Artifact,
     FoundRuns,
@@ -50,6 +51,7 @@ class Given(Struct, frozen=True, kw_only=True):
     note: str = ""
     parent_id: str | None = None
     inputs: Sequence[Input] = ()
+    reproduces: Reproduction | None = None
 
 
 # A run's life
@@ -76,6 +78,7 @@ def begin(workspace: Workspace, source: Source, given: Given | None = None) -> R
         tags=checked_tags(given.tags),
         note=checked_note(given.note),
         inputs=list(given.inputs),
+        reproduces=given.reproduces,
     )
     workspace.make_store()
     with workspace.store.adding_content():  # so that nobody forgets what no document names yet

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from .domain.model import ModelVersion
 from .domain.names import quoted, storable
+from .domain.query import Compare
 from .domain.ref import Newest, RunArtifact, VersionRef, Word, parse
 from .domain.run import Run, RunStatus
 from .domain.stage import Action, Event
@@ -35,7 +39,20 @@ def remove(workspace: Workspace, refs: Sequence[str], *, why: str = "") -> list[
             workspace.store.remove_version(version.model, version.number)
     for run in runs:
         workspace.store.remove_run(run.id)
+    _discard_code(workspace, [*runs, *(version.run for version in versions)])
     return [*versions, *runs]
+
+
+def _discard_code(workspace: Workspace, removed: Sequence[Run]) -> None:
+    """Take the refs along that kept the code of removed runs, and of no other."""
+    loose = {commit for run in removed for commit in run.git.kept.values()}
+    if not loose:
+        return
+    bases = {run.git.commit for run in removed}
+    alike = None if None in bases else Compare(("git", "commit"), "in", tuple(bases))
+    with workspace.store.settling_content(), suppress(GitError):  # what stays behind now, gc takes along
+        left = [*workspace.store.find_runs(alike, whole=False).runs, *(v.run for v in versions_of(workspace, None, []))]
+        workspace.discard_code(loose - {commit for run in left for commit in run.git.kept.values()})
 
 
 def _named(workspace: Workspace, text: str) -> Run | ModelVersion:
@@ -82,10 +99,12 @@ def restore(workspace: Workspace, refs: Sequence[str], *, why: str = "") -> list
     for each in chosen:
         if isinstance(each, Run):
             workspace.store.restore_run(each.id)
+            workspace.recall_code(each.git.kept.values())
             continue
         with workspace.store.changing(each.model):
             _note(workspace, each, Action.RESTORED, why)
             workspace.store.restore_version(each.model, each.number)
+        workspace.recall_code(each.run.git.kept.values())
     return chosen
 
 
@@ -139,8 +158,24 @@ def collect(workspace: Workspace, *, older_than: timedelta = DAY, dry_run: bool 
     workspace.require_store()
     try:
         elsewhere = workspace.versions_in_git()
+        if not dry_run:
+            _settle_code(workspace, elsewhere)
+        swept = workspace.store.sweep(older_than, elsewhere, dry_run=dry_run)
+        return swept if dry_run else replace(swept, commits=_settle_code(workspace, elsewhere))
     except GitError as error:
         raise GitError(
             f"what git still holds cannot be told, and nothing was taken: {error.message}", error.hint
         ) from None
-    return workspace.store.sweep(older_than, elsewhere, dry_run=dry_run)
+
+
+def _settle_code(workspace: Workspace, elsewhere: Sequence[bytes]) -> int:
+    """Let each ref be where the documents say that name its commit, and drop those of the trash that none names.
+
+    A ref of a run that is here may be another clone's and stays, whatever is named. How many were dropped.
+    """
+    with workspace.store.settling_content():
+        here, trashed = workspace.store.cited_commits(elsewhere)
+        workspace.discard_code(trashed - here)
+        discarded = workspace.discarded_code()
+        workspace.recall_code(discarded & here)
+        return workspace.forget_code(discarded - here - trashed)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from . import machine
 from .domain.names import check_name, quoted
-from .domain.source import Person
+from .domain.numbers import parsed_size
+from .domain.source import GitState, Person, SnapshotLimits
 from .errors import GitError, InvalidSettings, MlcliError, NoStore
 from .store.disk import DiskStore
 from .store.layout import DIRECTORY, MODELS, versions
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 ROOT_VARIABLE = "MLCLI_ROOT"
 STORE_VARIABLE = "MLCLI_STORE"
 RUN_VARIABLE = "MLCLI_RUN_ID"
-DURABILITIES = ("full", "none")
+_CHOICES = {"durability": ("full", "none"), "snapshot": ("yes", "no"), "require_pushed": ("yes", "no")}
+_SIZES = ("snapshot_file_limit", "snapshot_limit")
 
 
 class Settings(Struct, frozen=True):
@@ -31,6 +35,10 @@ class Settings(Struct, frozen=True):
 
     experiment: str = "default"
     durability: str = "full"
+    snapshot: str = "yes"
+    snapshot_file_limit: str = "10 MB"
+    snapshot_limit: str = "100 MB"
+    require_pushed: str = "no"
 
 
 def utc_now() -> datetime:
@@ -115,6 +123,61 @@ class Workspace:
         except MlcliError:
             return None
 
+    @property
+    def snapshot_limits(self) -> SnapshotLimits | None:
+        """What of a dirty tree is kept; None where snapshots are switched off."""
+        if self.settings.snapshot == "no":
+            return None
+        return SnapshotLimits(
+            parsed_size(self.settings.snapshot_file_limit) or 0, parsed_size(self.settings.snapshot_limit) or 0
+        )
+
+    def keep_code(self, state: GitState) -> GitState:
+        """Let refs of this store lead to what a run was made from; why they cannot is noted in the state."""
+        from . import gitrepo
+
+        try:
+            if state.kept and (root := gitrepo.find_root(self.root)):
+                gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), state.kept)
+        except GitError as error:
+            return replace(state, unkept=f"no ref can be made for it: {error.message}")
+        except OSError as error:
+            return replace(state, unkept=f"no ref can be made for it: {error.strerror}")
+        return state
+
+    def discard_code(self, commits: Iterable[str]) -> int:
+        """Let the refs of these commits be those of removed runs; how many there were."""
+        from .gitrepo import KEPT, TRASHED
+
+        return self._move_code(commits, KEPT, TRASHED)
+
+    def recall_code(self, commits: Iterable[str]) -> int:
+        """Let the refs of these commits be no longer those of removed runs; how many there were."""
+        from .gitrepo import KEPT, TRASHED
+
+        return self._move_code(commits, TRASHED, KEPT)
+
+    def forget_code(self, commits: Iterable[str]) -> int:
+        """Drop those refs of removed runs that lead to these commits; how many there were."""
+        from .gitrepo import TRASHED
+
+        return self._move_code(commits, TRASHED, None)
+
+    def discarded_code(self) -> set[str]:
+        """The commits that refs of removed runs lead to."""
+        from . import gitrepo
+
+        root = gitrepo.find_root(self.root)
+        return gitrepo.kept_commits(root, gitrepo.place_of(root, self.store.root), gitrepo.TRASHED) if root else set()
+
+    def _move_code(self, commits: Iterable[str], from_: str, to: str | None) -> int:
+        from . import gitrepo
+
+        wanted, root = set(commits), gitrepo.find_root(self.root)
+        if not wanted or root is None:
+            return 0
+        return gitrepo.move_commits(root, gitrepo.place_of(root, self.store.root), wanted, from_=from_, to=to)
+
     def staged(self) -> Workspace:
         """This workspace with the registry as git is about to commit it, not as it lies in the working tree."""
         from .store.frozen import FrozenFiles
@@ -162,6 +225,18 @@ class Workspace:
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
 
+@contextmanager
+def standing_in(directory: str) -> Iterator[None]:
+    """Work in a directory for a while, so that a command is started there; then again where we were."""
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.chdir(directory)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
 def _root_of(directory: str) -> str:
     here = directory
     while True:
@@ -190,16 +265,33 @@ def read_settings(root: str, environ: Mapping[str, str]) -> Settings:
 
 
 def _checked(found: Mapping[str, tuple[Any, str]]) -> Settings:
-    known = {key: found[key] for key in Settings.__struct_fields__ if key in found}
-    for key, (value, where) in known.items():
+    known: dict[str, str] = {}
+    for key in Settings.__struct_fields__:
+        if key not in found:
+            continue
+        value, where = found[key]
+        if key in _SIZES and type(value) is int:
+            value = str(value)
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
         if not isinstance(value, str):
             raise InvalidSettings(f"{key} in {where} must be a text, not {quoted(value)}")
-    if "durability" in known and known["durability"][0] not in DURABILITIES:
-        value, where = known["durability"]
-        raise InvalidSettings(f"durability in {where} is {quoted(value)}", f"use one of {', '.join(DURABILITIES)}")
-    if "experiment" in known:
-        check_name(known["experiment"][0], "experiment")
-    return Settings(**{key: value for key, (value, _) in known.items()})
+        if key in _CHOICES:
+            value = _chosen(key, value, where)
+        elif key in _SIZES and parsed_size(value) is None:
+            raise InvalidSettings(f"{key} in {where} is {quoted(value)}", "use a size, as 10 MB")
+        elif key == "experiment":
+            check_name(value, "experiment")
+        known[key] = value
+    return Settings(**known)
+
+
+def _chosen(key: str, value: str, where: str) -> str:
+    choices = _CHOICES[key]
+    said = {"true": "yes", "1": "yes", "on": "yes", "false": "no", "0": "no", "off": "no"}.get(value.lower(), value)
+    if (value if value in choices else said) not in choices:
+        raise InvalidSettings(f"{key} in {where} is {quoted(value)}", f"use one of {', '.join(choices)}")
+    return value if value in choices else said
 
 
 def _toml_table(path: str, table: tuple[str, ...]) -> dict[str, Any]:

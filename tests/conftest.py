@@ -123,7 +123,12 @@ def record(workspace):
         *, params=None, metrics=None, files=None, model=None, status="finished", name=None, argv=("python", "train.py")
     ):
         source = capture.collect(
-            list(argv), root=workspace.root, cwd=workspace.root, environ=os.environ, at=workspace.now()
+            list(argv),
+            root=workspace.root,
+            cwd=workspace.root,
+            environ=os.environ,
+            at=workspace.now(),
+            limits=workspace.snapshot_limits,
         )
         run = tracking.begin(workspace, source, tracking.Given(name=name))
         if params:

@@ -9,13 +9,26 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from .. import gitrepo, machine
-from ..domain.source import Command, Person, Source
+from ..domain.source import Command, GitState, Person, SnapshotLimits, Source
 from . import command, environment
 
 
-def collect(argv: Sequence[str], *, root: str, cwd: str, environ: Mapping[str, str], at: datetime) -> Source:
-    """All that a run of `argv` is made from, as it stands now. Trouble is noted in the source, never raised."""
-    state, person = gitrepo.read_state(root)
+def collect(
+    argv: Sequence[str],
+    *,
+    root: str,
+    cwd: str,
+    environ: Mapping[str, str],
+    at: datetime,
+    limits: SnapshotLimits | None = None,
+    git: GitState | None = None,
+) -> Source:
+    """All that a run of `argv` is made from, as it stands now. Trouble is noted in the source, never raised.
+
+    With `limits` a dirty tree is kept as a commit. `git` is the state of the code where that is known, as in a worktree
+    of a run that is made again.
+    """
+    state, person = (git, gitrepo.read_person(root)) if git else gitrepo.read_state(root, limits=limits)
     login = environ.get("USER") or environ.get("LOGNAME") or ""
     return Source(
         command=command.noted(argv, os.path.relpath(cwd, root).replace(os.sep, "/")),

@@ -30,7 +30,10 @@ def command(
     if as_json:
         output.emit_json("mlcli.gc/1", dry_run=dry_run, **{key: getattr(done, key) for key in done.__struct_fields__})
         return
-    counted = ((len(done.runs), "run"), (len(done.versions), "version"), (done.objects, "object"))
+    counted = (
+        *((len(done.runs), "run"), (len(done.versions), "version")),
+        *((done.objects, "object"), (done.commits, "kept commit")),
+    )
     told = ", ".join(words.counted(count, what) for count, what in counted if count)
     verb = "would delete" if dry_run else "deleted"
     output.out(f"{verb} {told} ({words.size(done.bytes)})" if told else f"{verb} nothing")

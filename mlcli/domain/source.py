@@ -101,6 +101,17 @@ class GitState(Struct, frozen=True, kw_only=True):
         """The commit that holds the code as it ran: the snapshot of a dirty tree, else what was checked out."""
         return self.snapshot.commit if self.snapshot else self.commit
 
+    @property
+    def kept(self) -> dict[str, str]:
+        """What refs must lead to so that the code is not lost: {path of the repository from the root: commit}.
+
+        The snapshot of a dirty tree, which leads to the commit below it, and those of its submodules; else the commit
+        itself where no remote has it. '' is the root.
+        """
+        if self.snapshot is not None:
+            return {"": self.snapshot.commit, **self.snapshot.submodules}
+        return {"": self.commit} if self.commit and self.pushed is False else {}
+
 
 class Environment(Struct, frozen=True, kw_only=True):
     """The machine and interpreter mlcli saw; `variables` holds an allowlist only."""

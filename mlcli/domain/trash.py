@@ -18,7 +18,7 @@ class Removed(Struct, frozen=True):
 
 
 class Swept(Struct, frozen=True, kw_only=True):
-    """What a sweep took for good, and the bytes of content among it.
+    """What a sweep took for good, and the bytes of content among it; of commits it is the refs that led to them.
 
     `left` runs and versions were removed lately, and `waiting` objects are cited by nothing since lately: they stay.
     """
@@ -27,5 +27,6 @@ class Swept(Struct, frozen=True, kw_only=True):
     versions: list[str] = []
     objects: int = 0
     bytes: int = 0
+    commits: int = 0
     left: int = 0
     waiting: int = 0

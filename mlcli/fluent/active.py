@@ -184,7 +184,14 @@ def _taken_up(workspace: Workspace, run_id: str, name: str | None, *, joined: bo
 def _begun(workspace: Workspace, name: str | None, experiment: str | None, parent: str | None) -> ActiveRun:
     cwd = os.getcwd()
     argv = [os.path.basename(sys.executable), *(sys.argv if sys.argv[0] not in {"", "-c"} else sys.argv[:1])]
-    source = capture.collect([], root=workspace.root, cwd=cwd, environ=workspace.environ, at=workspace.now())
+    source = capture.collect(
+        [],
+        root=workspace.root,
+        cwd=cwd,
+        environ=workspace.environ,
+        at=workspace.now(),
+        limits=workspace.snapshot_limits,
+    )
     command = capture.command.noted([_relative(workspace, arg) for arg in argv], source.command.cwd)
     given = tracking.Given(
         name=name,

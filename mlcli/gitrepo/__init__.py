@@ -10,12 +10,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .command import find_root, hint_for, scrubbed
+from .refs import KEPT, TRASHED, keep_commits, kept_commits, move_commits, place_of
 from .state import read_person, read_state
 
 if TYPE_CHECKING:
     from .repository import CommitSummary, Repository
 
-__all__ = ["CommitSummary", "Repository", "find_root", "hint_for", "read_person", "read_state", "scrubbed"]
+__all__ = [
+    "KEPT",
+    "TRASHED",
+    "CommitSummary",
+    "Repository",
+    "find_root",
+    "hint_for",
+    "keep_commits",
+    "kept_commits",
+    "move_commits",
+    "place_of",
+    "read_person",
+    "read_state",
+    "scrubbed",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from ..domain.source import GitState
 from ..errors import GitError
-from .command import answer, common_dir_of, find_root, git_dir_of, ran
+from .command import SECONDS, answer, common_dir_of, find_root, git_dir_of, is_root, ran
+from .tree import submodules_of
 
 KEPT = "refs/mlruns"
 TRASHED = "refs/mlruns-trash"
@@ -22,24 +22,17 @@ _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def place_of(root: str, store: str) -> str:
-    """What a store's directory of refs is called: `main` for the store of the repository itself."""
-    git_dir = git_dir_of(root)
-    common = common_dir_of(git_dir)
-    if os.path.realpath(store) == os.path.realpath(f"{root}/.mlruns") and os.path.samefile(common, git_dir):
+    """What a store's directory of refs is called: `main` for the store of the repository itself.
+
+    It depends on where the store lies, and not on the working tree that is looked at, which may be a linked one.
+    """
+    common = os.path.realpath(common_dir_of(git_dir_of(root)))
+    top = os.path.dirname(os.path.realpath(store))
+    if os.path.basename(store) == ".mlruns" and is_root(top) and os.path.realpath(git_dir_of(top)) == common:
         return "main"
-    below = os.path.relpath(os.path.realpath(store), os.path.dirname(os.path.realpath(common)))
+    below = os.path.relpath(os.path.realpath(store), os.path.dirname(common))
     readable = re.sub(r"[^A-Za-z0-9]+", "-", below.removesuffix(".mlruns")).strip("-")[-40:]
     return f"{readable or 'store'}-{zlib.crc32(os.fsencode(below)):08x}"
-
-
-def commits_to_keep(state: GitState) -> dict[str, str]:
-    """What must not be lost of a run's code, as {path of the repository from the root: commit}; '' is the root.
-
-    The snapshot of a dirty tree, which leads to the commit below it; else a commit that no remote has.
-    """
-    if state.snapshot is not None:
-        return {"": state.snapshot.commit, **state.snapshot.submodules}
-    return {"": state.commit} if state.commit and state.pushed is False else {}
 
 
 def keep_commits(root: str, place: str, commits: Mapping[str, str]) -> None:
@@ -61,14 +54,29 @@ def kept_commits(root: str, place: str, top: str = KEPT) -> set[str]:
     return {name for name in answer(root, asked).decode("ascii", "replace").split() if _ID.fullmatch(name)}
 
 
-def move_commits(root: str, place: str, commits: Iterable[str], *, from_: str, to: str | None) -> None:
-    """Keep those of `commits` that are kept below `from_` below `to` from now on, or no longer; all of them or none."""
-    there = sorted(kept_commits(root, place, from_) & set(commits))
-    steps = [f"delete {from_}/{place}/{commit} {commit}\n" for commit in there]
-    if to is not None:
-        steps += [f"update {to}/{place}/{commit} {commit}\n" for commit in there]
-    if steps:
-        answer(root, ("update-ref", "--stdin"), stdin="".join(steps).encode())
+def move_commits(root: str, place: str, commits: Iterable[str], *, from_: str, to: str | None) -> int:
+    """Keep those of `commits` that are kept below `from_` below `to` from now on, or no longer; how many they were.
+
+    In the repository and in those of its submodules; in each all of them or none.
+    """
+    wanted, moved = set(commits), 0
+    for inner in [root, *submodule_roots(root)]:
+        there = sorted(kept_commits(inner, place, from_) & wanted)
+        steps = [f"delete {from_}/{place}/{commit} {commit}\n" for commit in there]
+        if to is not None:
+            steps += [f"update {to}/{place}/{commit} {commit}\n" for commit in there]
+        if steps:
+            answer(inner, ("update-ref", "--stdin"), stdin="".join(steps).encode())
+        moved += len(there)
+    return moved
+
+
+def submodule_roots(root: str) -> Iterator[str]:
+    """The working trees of the submodules that are checked out, and of theirs."""
+    for path in submodules_of(root, SECONDS):
+        place = os.path.join(root, os.fsdecode(path))
+        yield place
+        yield from submodule_roots(place)
 
 
 def _is_packed(common: str, name: str) -> bool:
@@ -85,7 +93,7 @@ def _pack_if_many(root: str, directory: str) -> None:
         if len(os.listdir(directory)) < _MANY:
             return
         # Only ours, where git is new enough to be told so (2.45); else all, as git gc does.
-        done = ran(root, ("pack-refs", "--all", "--prune", "--exclude", "*", "--include", f"{KEPT}/*"))
+        done = ran(root, ("pack-refs", "--prune", "--include", f"{KEPT}/*"))
         if done.returncode:
             answer(root, ("pack-refs", "--all", "--prune"))
     except (OSError, GitError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ class WorkTree:
                 path = rest.split(b" ", 7 if kind == b"1" else 9)[-1]
                 if not _NO_SOURCE.search(path):
                     status.changed.append(path)
-        status.submodules.extend(path for path in self._submodules() if self._is_dirty(path))
+        status.submodules.extend(path for path in submodules_of(self.root, self.seconds) if self._is_dirty(path))
         status.changed.extend(path for path in status.submodules if path not in status.changed)
         return status
 
@@ -142,17 +142,6 @@ class WorkTree:
                 self.change("update-index", option, "-z", "--stdin", stdin=lines(paths))
         return sorted({*assumed, *skipped})
 
-    def _submodules(self) -> Iterable[bytes]:
-        if not os.path.isfile(os.path.join(self.root, ".gitmodules")):
-            return
-        asked = ("config", "-f", ".gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$")
-        done = ran(self.root, asked, seconds=self.seconds)
-        for entry in done.stdout.split(b"\0"):
-            path = entry.partition(b"\n")[2]
-            place = os.path.realpath(self.below(path))
-            if place.startswith(os.path.join(self.root, "")) and is_root(place):
-                yield path
-
     def _is_dirty(self, path: bytes) -> bool:
         try:
             inner = WorkTree.at(self.below(path), self.seconds)
@@ -165,6 +154,18 @@ class WorkTree:
         finally:
             inner.close()
         return bool(status.changed or status.untracked or status.nested)
+
+
+def submodules_of(root: str, seconds: float) -> Iterator[bytes]:
+    """The paths of those submodules that are checked out."""
+    if not os.path.isfile(os.path.join(root, ".gitmodules")):
+        return
+    asked = ("config", "-f", ".gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$")
+    for entry in ran(root, asked, seconds=seconds).stdout.split(b"\0"):
+        path = entry.partition(b"\n")[2]
+        place = os.path.realpath(os.path.join(root, os.fsdecode(path)))
+        if place.startswith(os.path.join(root, "")) and is_root(place):
+            yield path
 
 
 def lines(paths: Iterable[bytes]) -> bytes:

@@ -114,6 +114,15 @@ class Store(Protocol):
     def digest_of(self, path: str) -> str:
         """The digest that a file or directory outside the store has, or would have as an artifact."""
 
+    def known_digest(self, path: str) -> str:
+        """The digest of a large file outside the store, read once as long as it stays as it is; '' if it cannot be."""
+
+    def settling_content(self) -> AbstractContextManager[None]:
+        """Keep others from adding content, or what runs are made from, while it is told what nothing cites."""
+
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
+        """The ids of git objects that documents here and `elsewhere` name, and that documents in the trash name."""
+
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         """One digest for the artifact at `path` that consists of these files."""
 

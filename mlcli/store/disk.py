@@ -172,6 +172,12 @@ class DiskStore:
     def adding_content(self) -> AbstractContextManager[None]:
         return self.files.lock(layout.CONTENT_LOCK, shared=True)
 
+    def settling_content(self) -> AbstractContextManager[None]:
+        return self.files.lock(layout.CONTENT_LOCK)
+
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
+        return self._trash.cited_commits(elsewhere)
+
     # What is logged
 
     def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
@@ -225,6 +231,11 @@ class DiskStore:
 
     def digest_of(self, path: str) -> str:
         return objects.content_digest(path)
+
+    def known_digest(self, path: str) -> str:
+        from .digests import known_digest
+
+        return known_digest(self.files, path)
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)

@@ -13,6 +13,7 @@ CACHE = ".cache"
 TEMPORARY = f"{CACHE}/tmp"  # noqa: S108
 LOCKS = f"{CACHE}/locks"
 CONTENT_LOCK = "content"
+DIGESTS = f"{CACHE}/digests.json"
 
 # Runs are scratch and stay local; the registry is the team's record and goes into git.
 GITIGNORE_TEXT = """\

@@ -217,6 +217,19 @@ class MemoryStore:
     def digest_of(self, path: str) -> str:
         return objects.content_digest(path)
 
+    def known_digest(self, path: str) -> str:
+        return objects.digest_of_file(path)
+
+    @contextmanager
+    def settling_content(self) -> Iterator[None]:
+        with self._writing:
+            yield
+
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
+        there = [*self._runs.values(), *(each for model in self._versions.values() for each in model.values())]
+        here = _commits_in(there).union(*map(schema.commits_in, elsewhere))
+        return here, _commits_in(document for document, _ in self._trash.values())
+
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)
 
@@ -277,3 +290,7 @@ class MemoryStore:
 
 if TYPE_CHECKING:
     _kept: Store = MemoryStore("")
+
+
+def _commits_in(documents: Iterable[schema.Document]) -> set[str]:
+    return {commit for document in documents for commit in schema.commits_in(schema.encode(document))}

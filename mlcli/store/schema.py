@@ -8,6 +8,7 @@ do not matter. JSON has no NaN: non-finite numbers are the strings "NaN", "Infin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -148,6 +149,11 @@ def _unreadable(data: bytes, where: str, error: Exception) -> Corrupt:
     else:
         told = f"is not readable as JSON: {error}"
     return Corrupt(f"{where} {told}", "mlcli doctor")
+
+
+def commits_in(data: bytes) -> set[str]:
+    """Whatever in a document could be the id of a git object: 40 or 64 digits between quotes."""
+    return {found.decode("ascii") for found in re.findall(rb'"([0-9a-f]{40}|[0-9a-f]{64})"', data)}
 
 
 def convert(document: Document, type_: type[T], where: str) -> T:

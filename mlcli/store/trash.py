@@ -89,6 +89,20 @@ class Trash:
             waiting=len(waiting) + (len(loose) if dry_run and keep else 0),
         )
 
+    def cited_commits(self, elsewhere: Iterable[bytes]) -> tuple[set[str], set[str]]:
+        """The ids of git objects in documents, and in documents of the trash; Corrupt where one cannot be trusted."""
+        cited = set().union(*map(schema.commits_in, elsewhere)), set[str]()
+        for at, top in enumerate(("", f"{layout.TRASH}/")):
+            for name in _documents(self.files, top):
+                try:
+                    data = self.files.read(name)
+                except FileNotFoundError:
+                    continue
+                if not top:
+                    schema.decode(data, "run" if name.startswith(f"{layout.RUNS}/") else "version", f".mlruns/{name}")
+                cited[at].update(schema.commits_in(data))
+        return cited
+
     def _followed(self, due: Iterable[str]) -> list[str]:
         """The files of runs whose removal got no further than their documents, once they are in the trash, too."""
         followed = []

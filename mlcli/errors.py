@@ -162,6 +162,12 @@ class MissingPackage(MlcliError):
     code = "missing-package"
 
 
+class CannotRepeat(MlcliError):
+    """A run that cannot be made again from what is recorded of it."""
+
+    code = "cannot-repeat"
+
+
 class CannotLoad(MlcliError):
     """A model that cannot be loaded here."""
 

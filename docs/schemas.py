@@ -12,11 +12,15 @@ from msgspec import Struct
 from mlcli.comparison import Row
 from mlcli.difference import Change, CodeChange, Side
 from mlcli.domain.model import ModelVersion
+from mlcli.domain.outcome import Compared, Difference, PackageChange
+from mlcli.domain.reproduction import Reproduction, Verdict
 from mlcli.domain.run import Run
 from mlcli.domain.source import Person
 from mlcli.domain.stage import Stage
 from mlcli.lineage import Finding
 from mlcli.registry import Entry
+from mlcli.reproduction import EnvironmentChoice
+from mlcli.rerun import RestoredInput
 from mlcli.store.examine import Problem
 
 DIRECTORY = Path(__file__).resolve().parent / "schemas"
@@ -44,6 +48,7 @@ class OneRun(Struct):
     schema: Literal["mlcli.run/1"]
     run: Run
     versions: list[str]
+    reproductions: list[Reproduction]
 
 
 class OneVersion(Struct):
@@ -52,6 +57,7 @@ class OneVersion(Struct):
     schema: Literal["mlcli.version/1"]
     version: ModelVersion
     stage: Stage
+    reproductions: list[Reproduction]
 
 
 class Found(Struct):
@@ -201,6 +207,7 @@ class Link(Struct):
     registered_at: datetime | None
     run: Run
     artifacts: list[LinkedFile]
+    reproductions: list[Reproduction]
 
 
 class Lineage(Struct):
@@ -210,6 +217,26 @@ class Lineage(Struct):
     subject: str
     kind: Literal["version", "run", "content", "commit"]
     links: list[Link]
+
+
+class Reproduced(Struct):
+    """`mlcli reproduce --json`: `original` and `run` are ids, `run` null where nothing was run."""
+
+    schema: Literal["mlcli.reproduction/1"]
+    verdict: Verdict
+    reason: str | None
+    hint: str | None
+    original: str
+    run: str | None
+    commit: str | None
+    tolerance: float
+    differences: list[Difference]
+    compared: Compared
+    inputs: list[RestoredInput]
+    environment: EnvironmentChoice
+    packages: list[PackageChange]
+    absent: list[str]
+    kept: str | None
 
 
 class Check(Struct):
@@ -233,7 +260,7 @@ class Doctor(Struct):
 
 ALL = (
     Runs, OneRun, OneVersion, Found, Comparison, Diff, Removed, Restored, Trash, Collected, Registered, Promoted,
-    Models, History, Lineage, Check, Doctor,
+    Models, History, Lineage, Reproduced, Check, Doctor,
 )  # fmt: skip
 
 

@@ -9,21 +9,23 @@ from msgspec import Struct
 
 from .domain.model import ModelVersion
 from .domain.ref import Word, parse
+from .domain.reproduction import Reproduction
 from .domain.run import Artifact, Run, RunStatus
 from .domain.stage import History, Stage
 from .errors import Corrupt, GitError, Missing, MlcliError, NotFound
-from .lookup import Commit, Content, find_any, find_version, history_of, version_of, versions_of
+from .lookup import Commit, Content, find_any, find_version, history_of, reproductions_of, version_of, versions_of
 from .workspace import Workspace
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """A version with where it stands, the run it came from and the files it consists of."""
+    """A version with where it stands, the run it came from, how that was reproduced, and the files it consists of."""
 
     version: ModelVersion | None
     stage: Stage | None
     run: Run
     artifacts: list[Artifact]
     here: list[bool]
+    reproductions: list[Reproduction]
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
@@ -65,12 +67,14 @@ def _version_link(workspace: Workspace, version: ModelVersion, problems: list[Ml
     stage = history_of(workspace, version.model, problems).stage_of(version.digest)
     files = version.files
     here = [workspace.store.has_content(file) for file in files]
-    return Link(version=version, stage=stage, run=version.run, artifacts=files, here=here)
+    again = reproductions_of(workspace, version.run)
+    return Link(version=version, stage=stage, run=version.run, artifacts=files, here=here, reproductions=again)
 
 
 def _plain_link(workspace: Workspace, run: Run) -> Link:
     here = [workspace.store.has_content(file) for file in run.artifacts]
-    return Link(version=None, stage=None, run=run, artifacts=run.artifacts, here=here)
+    again = reproductions_of(workspace, run)
+    return Link(version=None, stage=None, run=run, artifacts=run.artifacts, here=here, reproductions=again)
 
 
 # Checking

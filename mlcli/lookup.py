@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .domain.model import ModelVersion
 from .domain.names import escaped, quoted
@@ -24,6 +25,7 @@ from .domain.ref import (
     Word,
     parse,
 )
+from .domain.reproduction import Reproduction
 from .domain.run import Run, RunStatus, lower_is_better
 from .domain.stage import History, Stage
 from .errors import Ambiguous, GitError, InvalidRef, MlcliError, NotFound
@@ -225,6 +227,16 @@ def history_of(workspace: Workspace, model: str, problems: list[MlcliError] | No
         if holder is not None and holder.version is not None:
             stages[holder.version] = stage
     return History(events=[], stages=stages, holders={}, heads=[])
+
+
+def reproductions_of(workspace: Workspace, run: Run) -> list[Reproduction]:
+    """How a run came out each time it was made again, the first time first; also where only a version of it is here."""
+    try:
+        told = workspace.store.run(run.id).reproductions
+    except MlcliError:
+        twins = workspace.store.find_runs(Compare(("reproduces",), "=", run.id)).runs
+        told = [replace(twin.reproduces, run_id=twin.id) for twin in twins if twin.reproduces]
+    return sorted((each for each in told if each.verdict), key=lambda each: (each.at, each.run_id))
 
 
 def _content(workspace: Workspace, prefix: str, problems: list[MlcliError] | None) -> Content:

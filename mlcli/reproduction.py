@@ -16,7 +16,7 @@ from .domain.run import Run
 from .domain.source import GitState
 from .errors import CannotRepeat, GitError, InvalidValue, Missing, MlcliError, NotFound
 from .lookup import find_run
-from .rerun import Again, Place, Restored, bring_left_out, repeatable, restore, run_again, worktree
+from .rerun import Again, Place, RestoredInput, bring_left_out, repeatable, restore, run_again, worktree
 from .tracking import Given
 from .workspace import Workspace
 
@@ -44,7 +44,7 @@ class Reproduced(Struct, frozen=True, kw_only=True):
     tolerance: float = TOLERANCE
     differences: list[Difference] = []
     compared: Compared = Compared()
-    inputs: list[Restored] = []
+    inputs: list[RestoredInput] = []
     packages: list[PackageChange] = []
     environment: EnvironmentChoice = EnvironmentChoice.CURRENT
     absent: list[str] = []

@@ -123,7 +123,7 @@ def test_the_filters_of_the_page_can_be_read() -> None:
     assert all(query.parse(text, datetime.now(timezone.utc)) for text in filters)
 
 
-@pytest.mark.parametrize("field", ["id", "name", "note", "experiment", "user", "command", "parent", "status", "started", "ended", "seconds", "exit_code", "model", "git.commit", "git.dirty"])  # fmt: skip
+@pytest.mark.parametrize("field", ["id", "name", "note", "experiment", "user", "command", "parent", "status", "started", "ended", "seconds", "exit_code", "model", "reproduces", "git.commit", "git.dirty"])  # fmt: skip
 def test_every_field_of_the_filter_page_is_a_field(field: str) -> None:
     from datetime import datetime, timezone
 

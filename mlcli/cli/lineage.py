@@ -54,13 +54,14 @@ def _as_json(found: Lineage) -> None:
                     {"path": file.path, "size": file.size, "digest": file.digest, "here": here}
                     for file, here in zip(link.artifacts, link.here, strict=True)
                 ],
+                "reproductions": link.reproductions,
             }
         )
     output.emit_json("mlcli.lineage/1", subject=found.subject, kind=found.kind, links=links)
 
 
 def _branch(link: Link) -> Branch:
-    run = _run_branch(link.run, link.artifacts, link.here)
+    run = _run_branch(link)
     version = link.version
     if version is None:
         return run
@@ -79,7 +80,8 @@ def _branch(link: Link) -> Branch:
     return head, [run]
 
 
-def _run_branch(run: Run, artifacts: list[Artifact], here: list[bool]) -> Branch:
+def _run_branch(link: Link) -> Branch:
+    run = link.run
     style = {"finished": "green", "running": "yellow"}.get(run.status.value, "red")
     head = (
         f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  "
@@ -97,9 +99,13 @@ def _run_branch(run: Run, artifacts: list[Artifact], here: list[bool]) -> Branch
     below.append((_label("env", f"python {env.python or '?'}{packages}, {env.platform} {env.machine}"), []))
     if run.inputs:
         below.append((_label("inputs", ""), _inputs(run)))
-    files: list[Branch] = [(_file(file, is_here=is_here), []) for file, is_here in zip(artifacts, here, strict=True)]
+    files: list[Branch] = [
+        (_file(file, is_here=is_here), []) for file, is_here in zip(link.artifacts, link.here, strict=True)
+    ]
     if files:
         below.append((_label("artifacts", ""), files[:20]))
+    if link.reproductions:
+        below.append((_label("again", words.told_reproductions(link.reproductions)), []))
     return head, below
 
 

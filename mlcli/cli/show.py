@@ -18,7 +18,7 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
     from ..domain.model import ModelVersion
     from ..domain.run import Run
     from ..errors import MlcliError, NotFound
-    from ..lookup import find_any
+    from ..lookup import find_any, reproductions_of
     from ..registry import stage_of, versions_from
     from ..workspace import Workspace
 
@@ -29,7 +29,8 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
         stage = stage_of(workspace, found, problems)
         output.warn_of(problems)
         if as_json:
-            output.emit_json("mlcli.version/1", version=found, stage=stage)
+            again = reproductions_of(workspace, found.run)
+            output.emit_json("mlcli.version/1", version=found, stage=stage, reproductions=again)
             return
         _version(found, str(stage))
         output.out()
@@ -38,7 +39,8 @@ def command(ref: AnyRef, as_json: Json = False) -> None:
         states = versions_from(workspace, found, problems)
         output.warn_of(problems)
         if as_json:
-            output.emit_json("mlcli.run/1", run=found, versions=[state.version.ref for state in states])
+            refs = [state.version.ref for state in states]
+            output.emit_json("mlcli.run/1", run=found, versions=refs, reproductions=reproductions_of(workspace, found))
             return
         _run(workspace, found, registered=[f"{state.version.ref} {state.stage}" for state in states])
     else:
@@ -132,6 +134,7 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
         _line("note", output.escaped(run.note))
     if run.parent_id:
         _line("parent", run.parent_id[:8])
+    _again(workspace, run)
     if registered:
         _line("registered", output.escaped(", ".join(registered)))
     elif run.models and run.status.value == "finished":
@@ -150,6 +153,16 @@ def _git(run: Run) -> str:
         more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
         where += " " + output.paint(f"+ uncommitted {files[0] if files else 'changes'}{more}", "yellow")
     return where
+
+
+def _again(workspace: Workspace, run: Run) -> None:
+    from ..lookup import reproductions_of
+
+    if run.reproduces:
+        verdict = f", {run.reproduces.verdict}" if run.reproduces.verdict else ""
+        _line("reproduces", f"{run.reproduces.run_id[:8]}{verdict}")
+    if made := reproductions_of(workspace, run):
+        _line("again", words.told_reproductions(made))
 
 
 def _environment(run: Run) -> str:

@@ -11,6 +11,7 @@ from .output import escaped, json_line
 
 if TYPE_CHECKING:
     from ..domain.model import ModelVersion
+    from ..domain.reproduction import Reproduction
     from ..domain.run import Input, Run
 
 
@@ -92,6 +93,15 @@ def told_input(each: Input) -> str:
     """A file that a run was made from, escaped: data/train.csv 4.2 MB sha256:41c0b3f29a7e, kept."""
     kept = ", kept" if each.kept else ""
     return f"{escaped(each.path)} {size(each.size)} {short_digest(each.digest)}{kept}"
+
+
+def told_reproductions(made: Sequence[Reproduction]) -> str:
+    """How a run came out again: reproduced once, identical; reproduced 3 times: 2 identical, 1 different."""
+    verdicts = [str(each.verdict) for each in made]
+    times = "once" if len(made) == 1 else f"{len(made)} times"
+    if len(set(verdicts)) == 1:
+        return f"reproduced {times}, {verdicts[0]}"
+    return f"reproduced {times}: " + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
 
 
 def counted(count: int, what: str) -> str:

@@ -55,7 +55,7 @@ ATTRIBUTES = {
     "id": "id", "run_id": "id", "name": "name", "run_name": "name", "status": "status", "experiment": "experiment",
     "started": "started", "start_time": "started", "ended": "ended", "end_time": "ended", "seconds": "seconds",
     "duration": "seconds", "user": "user", "user_id": "user", "note": "note", "model": "model", "command": "command",
-    "exit_code": "exit_code", "parent": "parent",
+    "exit_code": "exit_code", "parent": "parent", "reproduces": "reproduces",
 }  # fmt: skip
 # Each is a call within a call for whoever reads the filter or matches by it.
 MAX_DEPTH = 50

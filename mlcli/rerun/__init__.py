@@ -18,9 +18,9 @@ from ..tracking import Given
 from ..workspace import ROOT_VARIABLE, STORE_VARIABLE, Workspace, standing_in
 from .paths import argv_in, environ_in, inside
 from .places import Place, worktree
-from .restoring import Restored, bring_left_out, restore
+from .restoring import RestoredInput, bring_left_out, restore
 
-__all__ = ["Again", "Place", "Restored", "bring_left_out", "repeatable", "restore", "run_again", "worktree"]
+__all__ = ["Again", "Place", "RestoredInput", "bring_left_out", "repeatable", "restore", "run_again", "worktree"]
 
 
 class Again(Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ class Origin(str, Enum):
         return self.value
 
 
-class Restored(Struct, frozen=True, kw_only=True):
+class RestoredInput(Struct, frozen=True, kw_only=True):
     """An input that is as it was, and where it came from."""
 
     path: str
@@ -40,7 +40,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     origin: Origin
 
 
-def restore(workspace: Workspace, place: Place, inputs: Sequence[Input]) -> list[Restored]:
+def restore(workspace: Workspace, place: Place, inputs: Sequence[Input]) -> list[RestoredInput]:
     """Put each input where the command will look for it; Missing where one is nowhere to be had as it was."""
     return [_restored(workspace, place, each) for each in inputs]
 
@@ -58,7 +58,7 @@ def bring_left_out(workspace: Workspace, place: Place, run: Run) -> list[str]:
     return absent
 
 
-def _restored(workspace: Workspace, place: Place, wanted: Input) -> Restored:
+def _restored(workspace: Workspace, place: Place, wanted: Input) -> RestoredInput:
     users = os.path.normpath(os.path.join(place.user_workspace, wanted.path))
     there = inside(place, users)
     origin: Origin | None = None
@@ -76,7 +76,7 @@ def _restored(workspace: Workspace, place: Place, wanted: Input) -> Restored:
         told = "is not as it was" if os.path.lexists(users) else "is gone"
         hint = f"bring it back with the digest {wanted.digest[:19]}…; mlcli run --keep-inputs would have kept a copy"
         raise Missing(f"input {quoted(wanted.path)} {told}, and no copy of it was kept", hint)
-    return Restored(path=wanted.path, size=wanted.size, digest=wanted.digest, origin=origin)
+    return RestoredInput(path=wanted.path, size=wanted.size, digest=wanted.digest, origin=origin)
 
 
 def _kept(workspace: Workspace, wanted: Input) -> str | None:

@@ -69,6 +69,7 @@ _ATTRIBUTES: dict[str, Callable[[Any], Any]] = {
     "user": lambda document: document["user"]["name"] or document["user"]["email"],
     "command": lambda document: " ".join(document["command"]["argv"]),
     "model": lambda document: document["models"][0]["python_class"],
+    "reproduces": lambda document: document["reproduces"]["run_id"],
     "seconds": _seconds,
 }
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "show": Entry("show", "Show a run, or a model version.", "Look"),
     "compare": Entry("compare", "Set runs side by side.", "Look"),
     "diff": Entry("diff", "Tell what differs between two runs, versions or commits.", "Look"),
+    "why": Entry("why", "Explain what changed a metric from one run to another.", "Look"),
     "tag": Entry("tag", "Set or remove tags of a run.", "Keep"),
     "note": Entry("note", "Write a note on a run.", "Keep"),
     "rm": Entry("rm", "Move runs and versions to the trash.", "Keep"),

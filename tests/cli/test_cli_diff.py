@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BIN
-from terminal import in_terminal
 
 from mlcli.domain.run import Run
-
-FORBIDDEN = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))} - {"\n", "\t"}
 
 
 @pytest.fixture
@@ -31,7 +25,9 @@ def test_each_section_is_shown_where_it_differs(two, mlcli, git) -> None:
     first, second = git("rev-parse", "--short=7", "HEAD~1"), git("rev-parse", "--short=7", "HEAD")
     blobs = git("rev-parse", "--short=7", "HEAD~1:train.py"), git("rev-parse", "--short=7", "HEAD:train.py")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"""\
+    assert (
+        done.stdout
+        == f"""\
 3f2a9c1d one -> 7e55383a two
 
 code {first} -> {second}
@@ -53,3 +49,4 @@ params
 metrics
     accuracy  0.9 -> 0.97  +0.07
 """
+    )

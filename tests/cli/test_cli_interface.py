@@ -9,7 +9,20 @@ import typer
 
 from mlcli.cli.app import COMMANDS, app
 
-READING = ("ls", "show", "compare", "diff", "register", "promote", "models", "history", "lineage", "check", "doctor")
+READING = (
+    "ls",
+    "show",
+    "compare",
+    "diff",
+    "why",
+    "register",
+    "promote",
+    "models",
+    "history",
+    "lineage",
+    "check",
+    "doctor",
+)
 GROUP: Any = typer.main.get_command(app)
 
 

@@ -1,0 +1,161 @@
+"""Why a metric changed from one run to another: what differs, ranked by what recorded runs tell of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..difference import Difference, Side, between, changes
+from ..difference import found as side_of
+from ..domain.names import escaped, quoted
+from ..domain.run import Run
+from ..domain.values import same_value
+from ..errors import NotFound, UsageError
+from ..workspace import Workspace
+from .code import Codes, Touched
+from .experiments import Evidence, experiments
+from .factors import CODE, COMMAND, REST, Key, differing, factors
+
+_TIMES = {"time", "seconds", "latency", "duration", "ms", "secs"}
+
+
+class Moved(Struct, frozen=True, kw_only=True):
+    """A metric on both sides and its change; None where a side has none, or one that is not finite."""
+
+    metric: str
+    a: float | None
+    b: float | None
+    change: float | None
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """One thing that differs; of code `files`, and in `reason` why it is not known what differs in it."""
+
+    kind: str
+    key: str
+    a: Any = None
+    b: Any = None
+    files: list[Touched] = []
+    reason: str | None = None
+    evidence: list[Evidence] = []
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What differs between two runs, the likeliest cause first.
+
+    `metric` is the one that evidence is of. `verdict`: equal (the metrics are), unexplained (they differ and nothing
+    else does), only (one cause differs), ranked. `inert` are files that differ without any program doing other things.
+    `repeats` are runs in which nothing differed from A or B.
+    """
+
+    a: Side
+    b: Side
+    metric: str | None
+    metrics: list[Moved]
+    verdict: Literal["equal", "unexplained", "only", "ranked"]
+    causes: list[Cause]
+    inert: list[Touched] = []
+    repeats: list[Evidence] = []
+    hint: str | None = None
+
+
+def explanation(workspace: Workspace, a: str, b: str, metric: str | None = None) -> Explanation:
+    """What explains the change of a metric, or of all that changed, from A to B.
+
+    Causes with evidence come first, the greatest effect first: a recorded run that differed from A or B in this cause
+    only shows what it does. The others follow by kind: code, params, inputs, packages (those that compute before the
+    rest), seed, hardware. Evidence is of `metric`, else of what changed most in relation to itself, times last.
+    """
+    (side_a, one), (side_b, other) = _run_of(workspace, a), _run_of(workspace, b)
+    found = between(workspace, side_a, one, side_b, other)
+    metrics = _moved(one, other, metric)
+    codes = Codes(workspace)
+    causes, inert = _causes(found, one, other, codes)
+    first = next((each.metric for each in metrics if each.change is not None), None)
+    repeats: list[Evidence] = []
+    if first is not None:
+        known = experiments(workspace, one, other, first, [(cause.kind, cause.key) for cause in causes], codes)
+        repeats = known.repeats
+        if len(causes) > 1:  # what is alone needs no run to tell it from others
+            causes = _ranked(causes, known.evidence)
+    changed = any(not same_value(each.a, each.b) for each in metrics)
+    return Explanation(
+        a=side_a, b=side_b, metric=first, metrics=metrics, causes=causes, inert=inert, repeats=repeats,
+        verdict="equal" if not changed else "ranked" if len(causes) > 1 else "only" if causes else "unexplained",
+        hint=found.hint,
+    )  # fmt: skip
+
+
+def _run_of(workspace: Workspace, text: str) -> tuple[Side, Run]:
+    side, run = side_of(workspace, text)
+    if run is None:
+        raise UsageError(f"{quoted(text)} names a commit, and only runs have metrics", "mlcli diff compares commits")
+    return side, run
+
+
+def _moved(one: Run, other: Run, metric: str | None) -> list[Moved]:
+    """The metric that was asked for, else all that changed: most in relation to themselves first, times last."""
+    keys = list(dict.fromkeys((*one.metrics, *other.metrics)))
+    if metric is not None and metric not in keys:
+        from difflib import get_close_matches
+
+        close = ", ".join(map(escaped, get_close_matches(metric, keys, n=3)))
+        has = ", ".join(map(escaped, keys[:8]))
+        hint = f"did you mean {close}?" if close else f"they have {has}" if has else "mlcli log metric accuracy=0.9"
+        raise NotFound(f"neither run has a metric {quoted(metric)}", hint)
+    made = [_one_moved(key, one, other) for key in (keys if metric is None else [metric])]
+    if metric is not None:
+        return made
+    return sorted((each for each in made if not same_value(each.a, each.b)), key=_least_moved)
+
+
+def _one_moved(key: str, one: Run, other: Run) -> Moved:
+    a, b = (run.metrics[key].last if key in run.metrics else None for run in (one, other))
+    finite = a is not None and b is not None and math.isfinite(a) and math.isfinite(b)
+    return Moved(metric=key, a=a, b=b, change=b - a if finite and a is not None and b is not None else None)
+
+
+def _least_moved(moved: Moved) -> tuple[bool, bool, float]:
+    largest = max(abs(moved.a or 0.0), abs(moved.b or 0.0)) or 1.0
+    is_time = bool(_TIMES & set(re.split(r"[^a-z]+", moved.metric.lower())))
+    return moved.change is None, is_time, -abs((moved.change or 0.0) / largest)
+
+
+def _causes(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list[Cause], list[Touched]]:
+    """What differs, by kind, and the files that differ and do nothing."""
+    causes: list[Cause] = []
+    inert: list[Touched] = []
+    torn = next((side for side in (found.a, found.b) if side.unkept), None)
+    if torn or found.code is None:
+        reason = f"what was not committed for {torn.name} is gone: {torn.unkept}" if torn else found.reason
+        causes.append(Cause(kind=CODE[0], key=CODE[1], a=found.a.commit, b=found.b.commit, reason=reason))
+    elif found.code.files:
+        before, after = found.code.from_commit, found.code.to_commit
+        files = codes.touched(before, after, found.code.files, one, other)
+        inert = [file for file in files if file.inert]
+        if active := [file for file in files if not file.inert]:
+            causes.append(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active))
+    a, b = factors(one), factors(other)
+    causes += [_cause(key, a.get(key), b.get(key)) for key in differing(a, b)]
+    return causes, inert
+
+
+def _cause(key: Key, a: Any, b: Any) -> Cause:
+    if key == REST:
+        names = [change.key for change in changes(a, b)]
+        a, b = ({name: side[name] for name in names if name in side} for side in (a, b))
+    if key == COMMAND:
+        a, b = " ".join(a), " ".join(b)
+    return Cause(kind=key[0], key=key[1], a=a, b=b)
+
+
+def _ranked(causes: list[Cause], evidence: Mapping[Key, list[Evidence]]) -> list[Cause]:
+    proven = [replace(cause, evidence=evidence.get((cause.kind, cause.key), [])) for cause in causes]
+    return sorted(
+        proven, key=lambda cause: (not cause.evidence, -abs(cause.evidence[0].effect) if cause.evidence else 0)
+    )

@@ -1,0 +1,96 @@
+"""Natural experiments: recorded runs that differ from one of two in a single cause, and there are as the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from ..comparison import program
+from ..domain.query import Compare
+from ..domain.run import Run, RunStatus
+from ..errors import MlcliError
+from ..workspace import Workspace
+from .code import Codes
+from .factors import CODE, Key, alike, differing, factors, quick
+
+_LOOKED_BACK = 500
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """A run that was as A (`beside` a) or as B but for one cause, its metric, and the effect of that cause from A to B.
+
+    Of a run that was the same in all, the effect is how far its metric lies from that of A or B.
+    """
+
+    run_id: str
+    name: str
+    beside: Literal["a", "b"]
+    value: float
+    effect: float
+
+
+class Found(Struct, frozen=True):
+    """The newest experiments of each cause, at most one beside A and one beside B; and runs that were the same."""
+
+    evidence: dict[Key, list[Evidence]]
+    repeats: list[Evidence]
+
+
+def experiments(workspace: Workspace, a: Run, b: Run, metric: str, causes: list[Key], codes: Codes) -> Found:
+    """What recorded runs tell of each cause: the newest 500 finished runs are looked through."""
+    sides: tuple[tuple[Literal["a", "b"], Run, dict[Key, Any]], ...] = (("a", a, factors(a)), ("b", b, factors(b)))
+    found = Found({}, [])
+    for run in _candidates(workspace, a, b, metric):
+        own = factors(run)
+        for at, (beside, near, there) in enumerate(sides):
+            _, far, elsewhere = sides[1 - at]
+            off = differing(there, own)
+            if len(off) > 1 or (off and not (off[0] in causes and alike(own, elsewhere, off[0]))):
+                continue
+            if not codes.same(near, run):
+                off = [*off, CODE]
+            if len(off) > 1 or (off == [CODE] and not (CODE in causes and codes.same(far, run))):
+                continue
+            _note(found, off, _evidence(run, metric, beside, near))
+            if not off:
+                break
+    return found
+
+
+def _note(found: Found, off: list[Key], evidence: Evidence) -> None:
+    if not off:
+        found.repeats.append(evidence)
+        return
+    known = found.evidence.setdefault(off[0], [])
+    if evidence.beside not in {each.beside for each in known}:
+        known.append(evidence)
+        known.sort(key=lambda each: each.beside)
+
+
+def _evidence(run: Run, metric: str, beside: Literal["a", "b"], near: Run) -> Evidence:
+    value, other = run.metrics[metric].last, near.metrics[metric].last
+    effect = value - other if beside == "a" else other - value
+    return Evidence(run_id=run.id, name=run.name, beside=beside, value=value, effect=effect)
+
+
+def _candidates(workspace: Workspace, a: Run, b: Run, metric: str) -> Iterator[Run]:
+    """Other finished runs of the same program with that metric, newest first, that differ from A or B in little."""
+    finished = Compare(("status",), "=", RunStatus.FINISHED.value)
+    programs = {program(a), program(b)}
+    near = [quick(factors(run)) for run in (a, b)]
+    for run in workspace.store.find_runs(finished, limit=_LOOKED_BACK, whole=False).runs:
+        measured = run.metrics.get(metric)
+        if run.id in {a.id, b.id} or measured is None or not math.isfinite(measured.last):
+            continue
+        if program(run) not in programs:
+            continue
+        own = quick(factors(run))
+        if min(len(differing(each, own)) for each in near) > 1:
+            continue
+        try:
+            yield workspace.store.run(run.id)
+        except MlcliError:
+            continue  # what is damaged or went meanwhile is no evidence

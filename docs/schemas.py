@@ -219,6 +219,21 @@ class Lineage(Struct):
     links: list[Link]
 
 
+class CheckedOut(Struct):
+    """`mlcli checkout --json`; `made` is false where it was there already, and `removed` true with `--remove`."""
+
+    schema: Literal["mlcli.checkout/1"]
+    directory: str
+    commit: str | None
+    made: bool
+    removed: bool
+    changed: list[str]
+    left_out: list[str]
+    nested: list[str]
+    missing: list[str]
+    unkept: str | None
+
+
 class Reproduced(Struct):
     """`mlcli reproduce --json`: `original` and `run` are ids, `run` null where nothing was run."""
 
@@ -260,7 +275,7 @@ class Doctor(Struct):
 
 ALL = (
     Runs, OneRun, OneVersion, Found, Comparison, Diff, Removed, Restored, Trash, Collected, Registered, Promoted,
-    Models, History, Lineage, Reproduced, Check, Doctor,
+    Models, History, Lineage, CheckedOut, Reproduced, Check, Doctor,
 )  # fmt: skip
 
 

@@ -174,6 +174,12 @@ class CannotLoad(MlcliError):
     code = "cannot-load"
 
 
+class CannotBuild(MlcliError):
+    """An environment whose Python, or a package of it, cannot be had here."""
+
+    code = "cannot-build"
+
+
 class NotSupported(MlcliError):
     """A call of MLflow's API, or a kind of object, that mlcli does not know."""
 

@@ -37,6 +37,7 @@ CODES = {
     "MissingPackage": ("missing-package", 3),
     "CannotRepeat": ("cannot-repeat", 3),
     "CannotLoad": ("cannot-load", 3),
+    "CannotBuild": ("cannot-build", 3),
     "NotSupported": ("not-supported", 3),
 }
 

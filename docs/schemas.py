@@ -9,15 +9,18 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from mlcli.checking import Finding
 from mlcli.comparison import Row
 from mlcli.difference import Change, CodeChange, Side
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.outcome import Compared, Difference, PackageChange
 from mlcli.domain.reproduction import Reproduction, Verdict
 from mlcli.domain.run import Run
-from mlcli.domain.source import Person
+from mlcli.domain.source import Person, Rewritten
 from mlcli.domain.stage import Stage
-from mlcli.lineage import Finding
+from mlcli.explanation import Cause, Moved
+from mlcli.explanation.code import Touched
+from mlcli.explanation.experiments import Evidence
 from mlcli.registry import Entry
 from mlcli.reproduction import EnvironmentChoice
 from mlcli.rerun import RestoredInput
@@ -90,6 +93,21 @@ class Diff(Struct):
     inputs: list[Change]
     environment: list[Change]
     patch: str | None
+
+
+class Why(Struct):
+    """`mlcli why --json`; `metric` is the one that evidence is of, null where none moved that can be measured."""
+
+    schema: Literal["mlcli.why/1"]
+    a: Side
+    b: Side
+    metric: str | None
+    metrics: list[Moved]
+    verdict: Literal["equal", "unexplained", "only", "ranked"]
+    causes: list[Cause]
+    inert: list[Touched]
+    repeats: list[Evidence]
+    hint: str | None
 
 
 class Registered(Struct):
@@ -208,6 +226,7 @@ class Link(Struct):
     run: Run
     artifacts: list[LinkedFile]
     reproductions: list[Reproduction]
+    rewritten: Rewritten | None
 
 
 class Lineage(Struct):
@@ -274,7 +293,7 @@ class Doctor(Struct):
 
 
 ALL = (
-    Runs, OneRun, OneVersion, Found, Comparison, Diff, Removed, Restored, Trash, Collected, Registered, Promoted,
+    Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, Registered, Promoted,
     Models, History, Lineage, CheckedOut, Reproduced, Check, Doctor,
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import platform
 
 from msgspec import Struct
 
-from . import __version__, lineage, tracking
+from . import __version__, checking, tracking
 from .domain.run import RunStatus
 from .domain.stage import Action, History, Holder, Stage
 from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
@@ -81,12 +81,29 @@ def _problems(workspace: Workspace) -> list[Problem]:
             history = workspace.store.history(model)
         except MlcliError:
             continue  # told by the examination of its events
-        for finding in lineage.check_names(workspace, model, history):
+        for finding in checking.check_names(workspace, model, history):
             mendable = finding.code in {"stage-disagrees", Corrupt.code}
             problems.append(
                 Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)
             )
         problems += _half_moved(workspace, model, history)
+    return [*problems, *_loose_code(workspace)]
+
+
+def _loose_code(workspace: Workspace) -> list[Problem]:
+    """Commits that runs came from, that no remote has, and that no ref of mlcli's leads to any more."""
+    runs = workspace.store.find_runs(whole=False).runs
+    try:
+        loose = workspace.loose_code({commit for run in runs for commit in run.git.kept.values()})
+    except GitError:
+        return []
+    problems = []
+    for commit, is_here in loose.items():
+        told = "no ref leads to it, and git will drop it" if is_here else "it is not in this repository any more"
+        whose = next(run for run in runs if commit in run.git.kept.values())
+        message = f"run {whose.id[:8]} came from {commit[:7]}: {told}"
+        code = "code-loose" if is_here else "code-missing"
+        problems.append(Problem(code=code, where=commit, message=message, mendable=is_here, serious=False))
     return problems
 
 
@@ -113,7 +130,7 @@ def _mended(workspace: Workspace, problem: Problem) -> list[str]:
     """What was mended; nothing where that would need what is damaged too. What is left is told again."""
     try:
         return _mend(workspace, problem)
-    except (Corrupt, Missing, NotFound, Refused):
+    except (Corrupt, GitError, Missing, NotFound, Refused):
         return []
 
 
@@ -140,6 +157,9 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
         with store.changing(model):
             (store.remove_version if problem.code == "half-removed" else store.restore_version)(model, int(number))
         return [f"{'removed' if problem.code == 'half-removed' else 'restored'} {problem.where}, as the history says"]
+    if problem.code == "code-loose":
+        workspace.keep_commits({"": problem.where})
+        return [f"let a ref lead to {problem.where[:7]} again"]
     if problem.code == "metrics-damaged":
         return _without_torn_lines(workspace, problem.where)
     if problem.code == "metrics-differ":

@@ -1,24 +1,24 @@
-"""Lineage: the way from a version through its run to what it was made from; and whether every link of it holds."""
+"""Lineage: the way from a version through its run to what it was made from."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from enum import Enum
 
 from msgspec import Struct
 
 from .domain.model import ModelVersion
-from .domain.ref import Word, parse
 from .domain.reproduction import Reproduction
-from .domain.run import Artifact, Run, RunStatus
-from .domain.stage import History, Stage
-from .errors import Corrupt, GitError, Missing, MlcliError, NotFound
-from .lookup import Commit, Content, find_any, find_version, history_of, reproductions_of, version_of, versions_of
+from .domain.run import Artifact, Run
+from .domain.source import Rewritten
+from .domain.stage import Stage
+from .errors import MlcliError, NotFound
+from .lookup import Commit, Content, find_any, history_of, reproductions_of, versions_of
 from .workspace import Workspace
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """A version with where it stands, the run it came from, how that was reproduced, and the files it consists of."""
+    """A version with where it stands, the run it came from, how that was reproduced, and the files it consists of.
+
+    `rewritten` tells where the code of its commit is now that no branch or tag leads to that.
+    """
 
     version: ModelVersion | None
     stage: Stage | None
@@ -26,6 +26,7 @@ class Link(Struct, frozen=True, kw_only=True):
     artifacts: list[Artifact]
     here: list[bool]
     reproductions: list[Reproduction]
+    rewritten: Rewritten | None
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
@@ -67,253 +68,25 @@ def _version_link(workspace: Workspace, version: ModelVersion, problems: list[Ml
     stage = history_of(workspace, version.model, problems).stage_of(version.digest)
     files = version.files
     here = [workspace.store.has_content(file) for file in files]
-    again = reproductions_of(workspace, version.run)
-    return Link(version=version, stage=stage, run=version.run, artifacts=files, here=here, reproductions=again)
+    return Link(
+        version=version,
+        stage=stage,
+        run=version.run,
+        artifacts=files,
+        here=here,
+        reproductions=reproductions_of(workspace, version.run),
+        rewritten=workspace.rewritten(version.run.git),
+    )
 
 
 def _plain_link(workspace: Workspace, run: Run) -> Link:
     here = [workspace.store.has_content(file) for file in run.artifacts]
-    again = reproductions_of(workspace, run)
-    return Link(version=None, stage=None, run=run, artifacts=run.artifacts, here=here, reproductions=again)
-
-
-# Checking
-
-
-class Severity(str, Enum):
-    """How much a finding weighs: an error makes `check` answer no."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """A broken or doubtful link: a stable code, the thing it is about, what is wrong, the command that mends it."""
-
-    code: str
-    severity: Severity
-    subject: str
-    message: str
-    hint: str | None = None
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    """What a check looked at and found."""
-
-    versions: list[str]
-    findings: list[Finding]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no finding is an error."""
-        return not any(finding.severity is Severity.ERROR for finding in self.findings)
-
-
-def check(workspace: Workspace, refs: Sequence[str] = (), *, stage: Stage | None = None) -> Report:
-    """Verify every link of the versions that `refs` name (none: of all), or of those that stand in `stage`.
-
-    Each must lead to a run that finished, a commit that is in the repository and on a branch, made from a clean tree,
-    and files that match their digests; and each model's names must say what its history says. A version in Staging or
-    Production whose code cannot be found again is an error; elsewhere a warning.
-    """
-    findings: list[Finding] = []
-    histories: dict[str, History] = {}
-    chosen, models = _chosen(workspace, refs, findings)
-    for model in models:
-        try:
-            histories[model] = workspace.store.history(model)
-            findings += check_names(workspace, model, histories[model])
-        except MlcliError as error:
-            findings.append(_damage(model, error))
-    if stage is not None:
-        chosen = [v for v in chosen if v.model in histories and histories[v.model].stage_of(v.digest) is stage]
-    stages = {v.digest: histories[v.model].stage_of(v.digest) if v.model in histories else Stage.NONE for v in chosen}
-    findings += _check_commits(workspace, chosen, stages)
-    for version in chosen:
-        findings += _check_run(version, stages[version.digest])
-        findings += _check_files(workspace, version)
-    return Report(versions=[version.ref for version in chosen], findings=findings)
-
-
-def _chosen(workspace: Workspace, refs: Sequence[str], findings: list[Finding]) -> tuple[list[ModelVersion], list[str]]:
-    if refs:
-        named: list[ModelVersion] = []
-        for ref in refs:
-            parsed = parse(ref)
-            if isinstance(parsed, Word) and workspace.store.version_numbers(parsed.text):
-                named += _readable(workspace, parsed.text, findings)
-            else:
-                named.append(
-                    find_version(workspace, ref) if isinstance(parsed, Word) else version_of(workspace, parsed)
-                )
-        chosen = list({version.ref: version for version in named}.values())
-        return chosen, sorted({version.model for version in chosen})
-    models = sorted({*workspace.store.models(), *workspace.store.histories()})
-    return [version for model in models for version in _readable(workspace, model, findings)], models
-
-
-def _readable(workspace: Workspace, model: str, findings: list[Finding]) -> list[ModelVersion]:
-    versions = []
-    for number in workspace.store.version_numbers(model):
-        try:
-            versions.append(workspace.store.version(model, number))
-        except MlcliError as error:
-            findings.append(_damage(f"{model}@{number}", error))
-    return versions
-
-
-def _damage(subject: str, error: MlcliError) -> Finding:
-    hint = error.hint if not isinstance(error, Corrupt) else "git checkout the file, or mlcli doctor"
-    return Finding(code=error.code, severity=Severity.ERROR, subject=subject, message=error.message, hint=hint)
-
-
-def check_names(workspace: Workspace, model: str, history: History) -> list[Finding]:
-    """Whether a model's history is whole and single-headed, and each stage's name says what it says."""
-    findings = []
-    if len(history.heads) > 1:
-        findings.append(
-            Finding(
-                code="unsettled",
-                severity=Severity.ERROR,
-                subject=model,
-                message=f"its history has {len(history.heads)} ends that no transition settled",
-                hint=f"mlcli promote {model}@N STAGE",
-            )
-        )
-    known = {event.digest for event in history.events}
-    gone = sorted({parent for event in history.events for parent in event.parents if parent not in known})
-    if gone:
-        message = f"its history names {len(gone)} transitions that are missing, as {gone[0][7:19]}"
-        hint = f"git checkout -- .mlruns/models/{model}"
-        findings.append(
-            Finding(code="event-missing", severity=Severity.ERROR, subject=model, message=message, hint=hint)
-        )
-    findings += _check_versions(workspace, model, history)
-    for stage in (Stage.STAGING, Stage.PRODUCTION):
-        held, _ = history.holders.get(stage, (None, ""))
-        try:
-            holder = workspace.store.holder(model, stage)
-        except MlcliError as error:
-            findings.append(_damage(f"{model}@{stage.value}", error))
-            continue
-        said = holder.version if holder else None
-        number_fits = held is None or holder is None or _digest_of(workspace, model, holder.number) == held
-        if said != held or not number_fits:
-            findings.append(
-                Finding(
-                    code="stage-disagrees",
-                    severity=Severity.ERROR,
-                    subject=f"{model}@{stage.value}",
-                    message="the stage's file does not say what the history says",
-                    hint="mlcli doctor --fix",
-                )
-            )
-    return findings
-
-
-def _check_versions(workspace: Workspace, model: str, history: History) -> list[Finding]:
-    unreadable: list[MlcliError] = []
-    here = {version.digest for version in versions_of(workspace, [model], unreadable)}
-    named = {event.version for event in history.events}
-    gone = sorted(version for version in named - here if not history.is_removed(version))
-    if not gone or unreadable:  # one that cannot be read is told as that, and may be the one
-        return []
-    versions = "a version that is" if len(gone) == 1 else f"{len(gone)} versions that are"
-    message = f"its history names {versions} missing, as {gone[0][7:19]}"
-    hint = f"git checkout -- .mlruns/models/{model}; where only a part is staged, git add .mlruns/models/{model}"
-    return [Finding(code="version-missing", severity=Severity.ERROR, subject=model, message=message, hint=hint)]
-
-
-def _digest_of(workspace: Workspace, model: str, number: int | None) -> str | None:
-    try:
-        return None if number is None else workspace.store.version(model, number).digest
-    except MlcliError:
-        return None
-
-
-def _check_commits(workspace: Workspace, versions: Sequence[ModelVersion], stages: dict[str, Stage]) -> list[Finding]:
-    findings: list[Finding] = []
-    commits = {version.run.git.commit for version in versions if version.run.git.commit}
-    missing, unreachable = _git_answers(workspace, {commit for commit in commits if commit}, findings)
-    for version in versions:
-        severity = Severity.ERROR if stages[version.digest].exclusive else Severity.WARNING
-        git = version.run.git
-        short = (git.commit or "")[:7]
-        if git.commit is None:
-            told = (
-                "no-commit",
-                f"its run has no commit: {git.reason or 'unknown'}",
-                "commit, then run and register again",
-            )
-        elif git.commit in missing:
-            told = ("commit-missing", f"commit {short} is not in this repository", "git fetch --all")
-        elif git.commit in unreachable:
-            told = ("commit-unreachable", f"commit {short} is on no branch or tag", f"git branch keep-{short} {short}")
-        elif git.dirty:
-            told = None
-        else:
-            continue
-        if told:
-            code, message, hint = told
-            findings.append(Finding(code=code, severity=severity, subject=version.ref, message=message, hint=hint))
-        if git.dirty:
-            files = [*git.changed, *git.untracked]
-            more = f" and {len(files) - 1 + git.left_out} more" if len(files) + git.left_out > 1 else ""
-            message = f"it was made from uncommitted code: {files[0] if files else 'changes'}{more}"
-            hint = "commit, then run and register again"
-            findings.append(Finding(code="dirty", severity=severity, subject=version.ref, message=message, hint=hint))
-    return findings
-
-
-def _git_answers(workspace: Workspace, commits: set[str], findings: list[Finding]) -> tuple[set[str], set[str]]:
-    if not commits:
-        return set(), set()
-    try:
-        missing = workspace.repository.missing_commits(commits)
-        return missing, workspace.repository.unreachable_commits(commits - missing)
-    except GitError as error:
-        message = f"commits could not be looked up: {error.message}"
-        findings.append(Finding(code="git", severity=Severity.WARNING, subject=".", message=message, hint=error.hint))
-        return set(), set()
-
-
-def _check_run(version: ModelVersion, stage: Stage) -> list[Finding]:
-    run = version.run
-    if run.status is RunStatus.FINISHED:
-        return []
-    told = "had not ended when it was registered" if run.status is RunStatus.RUNNING else f"{run.status}"
-    severity = Severity.ERROR if run.status is not RunStatus.RUNNING and stage.exclusive else Severity.WARNING
-    message = f"its run {run.id[:8]} {told}"
-    return [Finding(code="run-unfinished", severity=severity, subject=version.ref, message=message)]
-
-
-def _check_files(workspace: Workspace, version: ModelVersion) -> list[Finding]:
-    findings = []
-    run_is_here = bool(workspace.store.run_ids(version.run.id))
-    for file in version.files:
-        try:
-            workspace.store.content_path(file)
-        except Missing as error:
-            # Content stays on the machine that made it: in another clone its absence is no fault of the lineage.
-            severity = Severity.ERROR if run_is_here else Severity.NOTE
-            hint = "restore it from a backup, or run and register again" if run_is_here else None
-            findings.append(
-                Finding(
-                    code="artifact-missing", severity=severity, subject=version.ref, message=error.message, hint=hint
-                )
-            )
-        except MlcliError as error:
-            findings.append(
-                Finding(
-                    code="artifact-altered",
-                    severity=Severity.ERROR,
-                    subject=version.ref,
-                    message=error.message,
-                    hint="restore it from a backup, or run and register again",
-                )
-            )
-    if not version.files:
-        message = f"its run has no artifact {version.path}"
-        findings.append(Finding(code="artifact-missing", severity=Severity.ERROR, subject=version.ref, message=message))
-    return findings
+    return Link(
+        version=None,
+        stage=None,
+        run=run,
+        artifacts=run.artifacts,
+        here=here,
+        reproductions=reproductions_of(workspace, run),
+        rewritten=workspace.rewritten(run.git),
+    )

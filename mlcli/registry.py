@@ -79,11 +79,13 @@ def register(
     artifact: str | None = None,
     why: str = "",
     once: bool = False,
+    pushed: bool = False,
 ) -> Registered:
     """Register an artifact of a run as the next version of `model`.
 
     With no run the newest that has a model is taken; with one model in the run no artifact need be named. What is
-    registered already is not registered again: Refused, or with `once` that version.
+    registered already is not registered again: Refused, or with `once` that version. With `pushed`, or where the
+    settings require it, a run whose commit no remote has is Refused.
     """
     check_name(model, "model")
     workspace.require_store()
@@ -92,13 +94,15 @@ def register(
         raise Refused(
             f"run {run.id[:8]} {_ended(run)}: its model is not registered", "mlcli ls \"status = 'finished'\""
         )
+    if pushed or workspace.settings.require_pushed == "yes":
+        _refuse_unpushed(workspace, run)
     for file in run.files_of(path):
         workspace.store.content_path(file)
     version = ModelVersion(
         model=model,
         number=0,
         path=path,
-        run=replace(run, process=None),
+        run=replace(run, process=None, git=replace(run.git, patch_id=workspace.patch_id(run.git.commit))),
         registered_at=workspace.now(),
         registered_by=workspace.person(),
         commit=workspace.head(),
@@ -114,6 +118,16 @@ def register(
             return Registered(version=twin, made=False)
         _refuse_case_twin(workspace, model)
         return Registered(version=workspace.store.add_version(version, above=_last_number(workspace, model)), made=True)
+
+
+def _refuse_unpushed(workspace: Workspace, run: Run) -> None:
+    """Refused where nobody else could get the code that a run came from."""
+    short = (run.git.commit or "")[:7]
+    if run.git.dirty or run.git.commit is None:
+        told = run.git.reason if run.git.commit is None else "it was not committed"
+        raise Refused(f"the code of run {run.id[:8]} is not pushed: {told}", "commit, push, then run again")
+    if not workspace.is_pushed(run.git.commit):
+        raise Refused(f"the code of run {run.id[:8]} is not pushed: no remote has commit {short}", "git push")
 
 
 def _last_number(workspace: Workspace, model: str) -> int:

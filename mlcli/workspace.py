@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from . import machine
 from .domain.names import check_name, quoted
 from .domain.numbers import parsed_size
-from .domain.source import GitState, Person, SnapshotLimits
+from .domain.source import GitState, Person, Rewritten, SnapshotLimits
 from .errors import GitError, InvalidSettings, MlcliError, NoStore
 from .store.disk import DiskStore
 from .store.layout import DIRECTORY, MODELS, versions
@@ -123,6 +123,24 @@ class Workspace:
         except MlcliError:
             return None
 
+    def rewritten(self, state: GitState) -> Rewritten | None:
+        """Where the code of a commit is that no branch or tag leads to; None where one does, or none has the like."""
+        try:
+            return self.repository.found_again(state)
+        except GitError:
+            return None
+
+    def patch_id(self, commit: str | None) -> str | None:
+        """Git's stable id of what a commit changed; None where git cannot tell."""
+        try:
+            return self.repository.patch_id(commit) if commit else None
+        except GitError:
+            return None
+
+    def is_pushed(self, commit: str) -> bool:
+        """Whether a remote-tracking branch leads to a commit; GitError where git cannot tell."""
+        return self.repository.is_pushed(commit)
+
     @property
     def snapshot_limits(self) -> SnapshotLimits | None:
         """What of a dirty tree is kept; None where snapshots are switched off."""
@@ -134,16 +152,31 @@ class Workspace:
 
     def keep_code(self, state: GitState) -> GitState:
         """Let refs of this store lead to what a run was made from; why they cannot is noted in the state."""
-        from . import gitrepo
-
         try:
-            if state.kept and (root := gitrepo.find_root(self.root)):
-                gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), state.kept)
+            self.keep_commits(state.kept)
         except GitError as error:
             return replace(state, unkept=f"no ref can be made for it: {error.message}")
         except OSError as error:
             return replace(state, unkept=f"no ref can be made for it: {error.strerror}")
         return state
+
+    def keep_commits(self, commits: Mapping[str, str]) -> None:
+        """Let refs of this store lead to commits, given as {path of the repository from the root: commit}."""
+        from . import gitrepo
+
+        if commits and (root := gitrepo.find_root(self.root)):
+            gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), commits)
+
+    def loose_code(self, commits: Iterable[str]) -> dict[str, bool]:
+        """Those of `commits` that no ref of this store leads to, and whether they are in the repository at all."""
+        from . import gitrepo
+
+        wanted, root = set(commits), gitrepo.find_root(self.root)
+        if not wanted or root is None:
+            return {}
+        loose = wanted - gitrepo.kept_commits(root, gitrepo.place_of(root, self.store.root))
+        missing = self.repository.missing_commits(loose) if loose else set()
+        return {commit: commit not in missing for commit in sorted(loose)}
 
     def discard_code(self, commits: Iterable[str]) -> int:
         """Let the refs of these commits be those of removed runs; how many there were."""

@@ -91,10 +91,10 @@ def test_every_error_code_is_listed_with_its_exit_code() -> None:
 def test_every_finding_code_of_check_is_listed() -> None:
     import inspect
 
-    from mlcli import lineage
+    from mlcli import checking
 
     text = page("exit-codes.md")
-    codes = set(re.findall(r'code="([a-z-]+)"|\(\s*"([a-z]+-[a-z-]+)",', inspect.getsource(lineage)))
+    codes = set(re.findall(r'code="([a-z-]+)"|\(\s*"([a-z]+-[a-z-]+)",', inspect.getsource(checking)))
     assert [code for pair in codes for code in pair if code and f"| `{code}` |" not in text] == []
 
 

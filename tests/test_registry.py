@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mlcli import lineage, registry, tracking
+from mlcli import checking, registry, tracking
 from mlcli.domain.run import RunStatus
 from mlcli.domain.source import Person
 from mlcli.domain.stage import Stage
@@ -185,14 +185,14 @@ def test_a_version_taken_out_of_service_leaves_its_stage_to_nobody(story, worksp
     done = registry.promote(workspace, "iris@2", stage)
     assert (done.from_stage, done.archived, standing(workspace)[2]) == (PRODUCTION, [], Stage(stage.lower()))
     assert workspace.store.holder("iris", PRODUCTION).number is None
-    assert lineage.check(workspace, ["iris"]).findings == []
+    assert checking.check(workspace, ["iris"]).findings == []
 
 
 def test_a_version_moves_from_staging_to_production(story, workspace):
     registry.promote(workspace, "iris@1", "staging")
     registry.promote(workspace, "iris@1", "production")
     assert standing(workspace) == {1: PRODUCTION, 2: ARCHIVED}
-    assert (workspace.store.holder("iris", STAGING).number, lineage.check(workspace).findings) == (None, [])
+    assert (workspace.store.holder("iris", STAGING).number, checking.check(workspace).findings) == (None, [])
 
 
 def test_a_stage_may_be_named_in_place_of_a_number(story, workspace):
@@ -231,7 +231,7 @@ def test_a_stage_whose_file_is_damaged_is_named_anew_by_the_next_promotion(story
     workspace.store.files.replace("models/iris/stages/production.json", b"<<<<<<< HEAD\n")
     registry.promote(workspace, "iris@2", "archived")
     registry.promote(workspace, "iris@1", "production")
-    assert (workspace.store.holder("iris", PRODUCTION).number, lineage.check(workspace).findings) == (1, [])
+    assert (workspace.store.holder("iris", PRODUCTION).number, checking.check(workspace).findings) == (1, [])
 
 
 def test_a_history_that_branches_moved_apart_is_settled_by_saying_where_the_version_stands(story, workspace):
@@ -244,7 +244,7 @@ def test_a_history_that_branches_moved_apart_is_settled_by_saying_where_the_vers
     assert len(workspace.store.history("iris").heads) == 2
     registry.promote(workspace, "iris@2", "production", why="settled")
     assert (len(workspace.store.history("iris").heads), standing(workspace)) == (1, {1: ARCHIVED, 2: PRODUCTION})
-    assert lineage.check(workspace).findings == []
+    assert checking.check(workspace).findings == []
 
 
 # Reading
@@ -307,7 +307,7 @@ def test_eight_processes_register_and_promote_at_once_and_nothing_is_lost_double
     assert (len(history.events), len(history.heads)) == (8, 1)
     assert sorted(standing(workspace).values()) == [ARCHIVED] * 7 + [PRODUCTION]
     assert {event.why for event in history.events} == {str(at) for at in range(8)}
-    assert lineage.check(workspace).findings == []
+    assert checking.check(workspace).findings == []
 
 
 KILLED = """
@@ -344,7 +344,7 @@ def test_a_promotion_killed_at_any_step_happened_or_did_not_and_can_be_done_agai
     registry.promote(workspace, "iris@3", "production", once=True)
     assert standing(workspace) == {1: ARCHIVED, 2: ARCHIVED, 3: PRODUCTION}
     assert len(workspace.store.history("iris").heads) == 1
-    assert [finding.code for finding in lineage.check(workspace).findings] == ["dirty"]
+    assert [finding.code for finding in checking.check(workspace).findings] == ["dirty"]
 
 
 def test_a_run_that_has_not_ended_may_be_registered_and_says_so(record, workspace):

@@ -11,7 +11,7 @@ from . import output
 from .options import Json
 
 if TYPE_CHECKING:
-    from ..lineage import Report
+    from ..checking import Report
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -40,8 +40,8 @@ def command(
 
     Exit code 1 where an error is found: a link is broken, or a version in Staging or Production cannot be led back.
     """  # noqa: E501
+    from ..checking import Report, check
     from ..domain.stage import Stage
-    from ..lineage import Report, check
     from ..workspace import Workspace
 
     workspace = Workspace.find()

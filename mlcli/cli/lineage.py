@@ -55,6 +55,7 @@ def _as_json(found: Lineage) -> None:
                     for file, here in zip(link.artifacts, link.here, strict=True)
                 ],
                 "reproductions": link.reproductions,
+                "rewritten": link.rewritten,
             }
         )
     output.emit_json("mlcli.lineage/1", subject=found.subject, kind=found.kind, links=links)
@@ -87,7 +88,7 @@ def _run_branch(link: Link) -> Branch:
         f"run {output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  "
         f"{output.paint(run.status.value, style)}  {words.stamp(run.started_at)}"
     )
-    below: list[Branch] = [(_label("command", " ".join(run.command.argv)), []), (_code(run), [])]
+    below: list[Branch] = [(_label("command", " ".join(run.command.argv)), []), (_code(link), [])]
     if run.params:
         told = "  ".join(f"{key} {words.told_value(param.value)}" for key, param in run.params.items())
         below.append((_label("params", told), []))
@@ -117,17 +118,18 @@ def _inputs(run: Run) -> list[Branch]:
     return [*told, (f"… and {len(run.inputs) - 20} more", [])] if len(run.inputs) > 20 else told
 
 
-def _code(run: Run) -> str:
-    git = run.git
+def _code(link: Link) -> str:
+    git = link.run.git
     if git.commit is None:
         return _label("code", "") + output.paint(f"no commit: {git.reason or 'unknown'}", "yellow")
     subject = f' "{git.subject}"' if git.subject else ""
     on = f" on {git.branch}" if git.branch else ""
     line = _label("code", f"{git.commit}{subject}{on}")
     if git.dirty:
-        files = [*git.changed, *git.untracked]
-        more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
-        line += " " + output.paint(f"+ uncommitted {files[0] if files else 'changes'}{more}", "yellow")
+        line += " " + output.paint(words.uncommitted(git), "yellow")
+    if (again := link.rewritten) is not None:
+        told = f"on no branch now; the same {again.what} is {again.commit[:7]} on {again.on}"
+        line += " " + output.paint(f"({told})", "yellow")
     return line
 
 

@@ -22,6 +22,9 @@ def command(
         str | None, typer.Option("--artifact", metavar="PATH", help="Which artifact of the run.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Registered already is fine: for Makefiles.")] = False,
+    require_pushed: Annotated[
+        bool, typer.Option("--require-pushed", help="Refuse a run whose commit no remote has.")
+    ] = False,
     why: Why = "",
     as_json: Json = False,
 ) -> None:
@@ -29,7 +32,8 @@ def command(
     from ..registry import register
     from ..workspace import Workspace
 
-    done = register(Workspace.find(), model, run, artifact=artifact, why=why, once=once)
+    workspace = Workspace.find()
+    done = register(workspace, model, run, artifact=artifact, why=why, once=once, pushed=require_pushed)
     version = done.version
     if as_json:
         output.emit_json("mlcli.registered/1", version=version, made=done.made)

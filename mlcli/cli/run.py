@@ -13,6 +13,7 @@ from .options import pairs
 
 if TYPE_CHECKING:
     from ..domain.run import Run
+    from ..domain.source import GitState, Snapshot
     from ..execution import Executed
     from ..workspace import Workspace
 
@@ -81,21 +82,42 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
     if idfile:
         _write_id(idfile, run.id)
     git = run.git
-    if git.commit:
-        on = f" on {git.branch}" if git.branch else ""
-        files = len(git.changed) + len(git.untracked) + git.left_out
-        dirty = f", {files} file{'s' if files != 1 else ''} not committed" if git.dirty else ""
-        where = f"commit {git.commit[:7]}{on}{dirty}"
-    else:
-        where = f"no commit: {git.reason}"
     new = f" · {words.counted(len(run.inputs), 'input')}" if run.inputs else ""
     new += " · new store .mlruns/" if first else ""
     run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
-    output.err(f"{_mark()} run {run_id} {name} · {output.escaped(where)}{new}")
-    if not git.commit:
+    output.err(f"{_mark()} run {run_id} {name} · {output.escaped(_code(git))}{new}")
+    if git.code is None:
         from ..gitrepo import hint_for
 
         output.warning("the code of this run cannot be found again", hint_for(git.reason))
+    elif git.unkept:
+        output.warning(f"what is not committed is not kept: {git.unkept}", "git add -A && git commit, then run again")
+    if git.snapshot is not None and git.snapshot.left_out:
+        _left_out(git.snapshot)
+
+
+def _code(git: GitState) -> str:
+    """What the run is made from: commit 8a1e2f1 on main (2 ahead of origin/main), 1 file not committed, kept."""
+    where = f"commit {git.commit[:7]}" if git.commit else f"no commit: {git.reason}"
+    where += f" on {git.branch}" if git.branch and git.commit else ""
+    if git.commit and git.pushed is False:
+        ahead = f"{git.ahead} ahead of {git.upstream}" if git.ahead and git.upstream else ""
+        where += f" ({ahead or ('not pushed' if git.remote else 'no remote')})"
+    if git.dirty:
+        files = len(git.changed) + len(git.untracked) + git.left_out
+        where += f", {words.counted(files, 'file')} not committed"
+        where += f" (kept as {git.snapshot.commit[:7]})" if git.snapshot else ""
+    return where
+
+
+def _left_out(snapshot: Snapshot) -> None:
+    first, count = snapshot.left_out[0], len(snapshot.left_out) + snapshot.unnamed
+    more = f" and {count - 1} more" if count > 1 else ""
+    why, hint = {
+        "large": ("too large", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
+        "secret": ("its name says that it holds secrets", "put it into .gitignore"),
+    }.get(first.reason, ("it cannot be read", f"ls -l {first.path}"))
+    output.warning(f"not kept with the code: {first.path} ({words.size(first.size)}: {why}){more}", hint)
 
 
 def _check_writable(path: str) -> None:

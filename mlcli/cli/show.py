@@ -148,10 +148,8 @@ def _git(run: Run) -> str:
     where = f"{git.commit[:7]}" + (f" {output.escaped(git.branch)}" if git.branch else " (detached)")
     if git.subject:
         where += f' "{output.escaped(git.subject)}"'
-    files = [*git.changed, *git.untracked]
     if git.dirty:
-        more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
-        where += " " + output.paint(f"+ uncommitted {files[0] if files else 'changes'}{more}", "yellow")
+        where += " " + output.paint(words.uncommitted(git), "yellow")
     return where
 
 

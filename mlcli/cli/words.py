@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..domain.model import ModelVersion
     from ..domain.reproduction import Reproduction
     from ..domain.run import Input, Run
+    from ..domain.source import GitState
 
 
 def number(value: Any) -> str:
@@ -102,6 +103,14 @@ def told_reproductions(made: Sequence[Reproduction]) -> str:
     if len(set(verdicts)) == 1:
         return f"reproduced {times}, {verdicts[0]}"
     return f"reproduced {times}: " + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+
+
+def uncommitted(git: GitState) -> str:
+    """What a run was made from beside its commit: + uncommitted train.py and 2 more, kept as 77ab123."""
+    files = [*git.changed, *git.untracked]
+    more = f" and {len(files) + git.left_out - 1} more" if len(files) + git.left_out > 1 else ""
+    kept = f", kept as {git.snapshot.commit[:7]}" if git.snapshot else ""
+    return f"+ uncommitted {files[0] if files else 'changes'}{more}{kept}"
 
 
 def counted(count: int, what: str) -> str:

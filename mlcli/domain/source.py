@@ -67,6 +67,17 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     bypassed: list[str] = []
 
 
+class Rewritten(Struct, frozen=True, kw_only=True):
+    """Where the code of a commit is that was amended, rebased or picked: `what` is the same, "tree" or "patch".
+
+    `on` is a branch or tag that leads to `commit`.
+    """
+
+    commit: str
+    what: str
+    on: str
+
+
 class GitState(Struct, frozen=True, kw_only=True):
     """The repository when the run began. `commit` is None where there was none; `reason` then says why.
 

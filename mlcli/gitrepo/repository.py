@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from ..domain.source import Person
+from ..domain.source import GitState, Person, Rewritten
 from ..errors import GitError
 from .command import SECONDS, SLOW, answer, command, failure, find_root, git_dir_of, no_repository, readable, reason_in
 from .commits import subject_of
@@ -78,6 +78,36 @@ class Repository:
         # --ignore-missing holds only for what follows it; --not would turn what follows it.
         listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes", "--tags", "HEAD")
         return asked & set(self._ask(listed, stdin=_lines(asked)).decode("ascii").split())
+
+    def is_pushed(self, commit: str) -> bool:
+        """Whether a remote-tracking branch leads to a commit."""
+        if commit in self.missing_commits([commit]):
+            return False
+        return not self._ask(("rev-list", "-1", commit, "--not", "--remotes")).strip()
+
+    def unkept_commits(self, commits: Iterable[str]) -> set[str]:
+        """Those that are here and that no ref of mlcli's leads to either."""
+        asked = {commit for commit in commits if _ID.fullmatch(commit)}
+        listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--glob=refs/mlruns/*")
+        return asked & set(self._ask(listed, stdin=_lines(asked)).decode("ascii").split()) if asked else set()
+
+    def unreadable_snapshots(self, snapshots: Mapping[str, str | None]) -> set[str]:
+        """Those of which a part is missing or damaged; each is given with the commit below it, if any."""
+        from .reading import unreadable
+
+        return unreadable(self.root, {key: value for key, value in snapshots.items() if _ID.fullmatch(key)})
+
+    def patch_id(self, commit: str) -> str | None:
+        """Git's stable id of what a commit changed; None where it changed nothing, or is a merge."""
+        from .rewritten import patch_id
+
+        return patch_id(self.root, commit)
+
+    def found_again(self, state: GitState) -> Rewritten | None:
+        """Where the code of a commit went that no branch or tag leads to; None where one does, or nothing is alike."""
+        from .rewritten import found_again
+
+        return found_again(self.root, state.commit, state.tree, state.patch_id) if state.commit else None
 
     def describe(self, commits: Iterable[str]) -> dict[str, CommitSummary]:
         """Subject, author and date of each commit that is here."""

@@ -413,7 +413,7 @@ def test_a_link_that_stands_for_a_directory_is_told_by_doctor(project: Path, cli
 def test_ten_thousand_artifacts_cost_ten_times_what_a_thousand_do(project: Path, machine, row: str) -> None:
     count = """
 import sys
-from mlcli import lineage, registry, tracking
+from mlcli import checking, registry, tracking
 from mlcli.domain.run import Model
 from mlcli.lookup import find_any
 from mlcli.workspace import Workspace
@@ -449,7 +449,7 @@ print(
     cost(lambda: registry.register(workspace, "many" + sys.argv[3], run.id)),
     cost(lambda: find_any(workspace, run.id)),
     cost(lambda: lineage.trace(workspace, run.id)),
-    cost(lambda: lineage.check(workspace)),
+    cost(lambda: checking.check(workspace)),
     cost(lambda: mlcli.doctor.examined(workspace)),
 )
 """

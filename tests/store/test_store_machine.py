@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from mlcli import doctor, lineage, machine, registry, tracking, trash
+from mlcli import checking, doctor, machine, registry, tracking, trash
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.run import Model, Run, RunStatus
 from mlcli.domain.source import Command, Environment, GitState, Person, Process, Source
@@ -339,7 +339,7 @@ def told(workspace: Workspace) -> Any:
             "model": registry.registered_model(workspace, name),
             "history": registry.history(workspace, name),
             "holders": [getattr(store.holder(name, stage), "number", None) for stage in Stage],
-            "check": [f.code for f in lineage.check_names(workspace, name, store.history(name))],
+            "check": [f.code for f in checking.check_names(workspace, name, store.history(name))],
         }
         for name in names
     }

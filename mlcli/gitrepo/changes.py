@@ -16,19 +16,10 @@ _WHOLE = "-U1000000000"
 _WORDS = {"A": "added", "C": "added", "D": "removed", "M": "changed", "R": "renamed", "T": "type changed"}
 # What mlcli keeps and byte code are no source, as in `state`.
 _SOURCE = (":(top,exclude,glob)**/.mlruns/**", ":(top,exclude,glob)**/__pycache__/**")
-_SETTINGS = ("-c", "core.quotePath=false", "-c", "diff.suppressBlankEmpty=false")
+_SETTINGS = ("-c", "core.quotePath=false", "-c", "core.compression=-1", "-c", "diff.suppressBlankEmpty=false")
 # diff-tree reads less of the user's configuration than diff does, and what it reads is said here.
 _PINNED = (
-    *(
-        "diff-tree",
-        "-r",
-        "--no-commit-id",
-        "--full-index",
-        "--find-renames=50%",
-        "-l1000",
-        "--no-color",
-        "--no-relative",
-    ),
+    *("diff-tree", "-r", "--no-commit-id", "--find-renames=50%", "-l1000", "--no-color", "--no-relative"),
     *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--submodule=short", "--diff-algorithm=myers"),
     *("--indent-heuristic", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"),
 )
@@ -119,7 +110,7 @@ def _there(id_: str) -> str | None:
 
 def patch(root: str, before: str, after: str, *, binary: bool) -> bytes:
     """The patch that leads from one commit to another; with `binary` it can be applied, whatever the files hold."""
-    return _asked(root, before, after, ("-p", "-U3", "--binary" if binary else "--abbrev=7"))
+    return _asked(root, before, after, ("-p", "-U3", *(("--binary", "--full-index") if binary else ("--abbrev=7",))))
 
 
 def changed_texts(root: str, before: str, after: str, *globs: str) -> Iterator[Texts]:

@@ -49,7 +49,11 @@ def keep_commits(root: str, place: str, commits: Mapping[str, str]) -> None:
 
 
 def kept_commits(root: str, place: str, top: str = KEPT) -> set[str]:
-    """The commits that a store's refs lead to."""
+    """The commits that a store's refs lead to, in the repository and in its submodules."""
+    return set().union(*(_kept_in(inner, place, top) for inner in [root, *submodule_roots(root)]))
+
+
+def _kept_in(root: str, place: str, top: str) -> set[str]:
     asked = ("for-each-ref", "--format=%(refname:lstrip=3)", f"{top}/{place}/")
     return {name for name in answer(root, asked).decode("ascii", "replace").split() if _ID.fullmatch(name)}
 
@@ -61,7 +65,7 @@ def move_commits(root: str, place: str, commits: Iterable[str], *, from_: str, t
     """
     wanted, moved = set(commits), 0
     for inner in [root, *submodule_roots(root)]:
-        there = sorted(kept_commits(inner, place, from_) & wanted)
+        there = sorted(_kept_in(inner, place, from_) & wanted)
         steps = [f"delete {from_}/{place}/{commit} {commit}\n" for commit in there]
         if to is not None:
             steps += [f"update {to}/{place}/{commit} {commit}\n" for commit in there]

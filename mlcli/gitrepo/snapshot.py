@@ -124,5 +124,5 @@ def _nested(tree: WorkTree, paths: list[bytes]) -> dict[str, str]:
                 head = answer(place, ("rev-parse", "--verify", "--quiet", "HEAD"), ok=(0, 1), seconds=tree.seconds)
             except GitError:
                 head = b""
-            found[readable(path)] = head.decode("ascii", "replace").strip()
+            found[readable(path).rstrip("/")] = head.decode("ascii", "replace").strip()
     return found

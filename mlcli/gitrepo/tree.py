@@ -125,6 +125,10 @@ class WorkTree:
                 with open(f"{self.git_dir}/index", "rb") as index, open(f"{directory}/index", "wb") as copy:
                     while part := index.read(2**20):
                         copy.write(part)
+                    # A file that is as young as the index may have changed since: git compares it only then.
+                    copy.flush()
+                    found = os.fstat(index.fileno())
+                    os.utime(copy.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
         except OSError as error:
             raise failure(f"git's index cannot be copied to {place}: {error.strerror}") from None
 

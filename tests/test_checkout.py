@@ -155,7 +155,7 @@ def test_a_checkout_that_was_worked_in_is_removed_by_force_only(workspace, recor
     place = Path(checkout(workspace, "first").directory)
 
     (place / "new.py").write_text("new")
-    with pytest.raises(Refused, match="new.py changed"):
+    with pytest.raises(Refused, match=r"new\.py changed"):
         remove(workspace, "first")
     git("add", "-A", at=place)
     git("commit", "-qm", "Work", at=place)

@@ -73,13 +73,14 @@ def remove(root: str, path: str) -> None:
     answer(root, ("worktree", "remove", "--force", "--force", path), seconds=SECONDS)
 
 
-def prune(root: str) -> None:
-    """Forget worktrees whose directories are gone, those of submodules too."""
-    answer(root, ("worktree", "prune"), seconds=SECONDS)
+def forget(root: str, path: str) -> None:
+    """Let git forget a linked worktree whose directory is gone, and those of submodules that were in it."""
     with suppress(GitError):
         for below, _ in _gitlinks(root, "HEAD"):
             if (source := _submodule(root, below)) is not None:
-                answer(source, ("worktree", "prune"), seconds=SECONDS)
+                forget(source, f"{path}/{below}")
+    with suppress(GitError):  # it knows of none there
+        answer(root, ("worktree", "remove", "--force", "--force", path), seconds=SECONDS)
 
 
 def is_linked(root: str, path: str) -> bool:

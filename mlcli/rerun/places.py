@@ -77,8 +77,11 @@ def _make(parent: str, top: str) -> None:
 
 
 def _remove(top: str, root: str, user_root: str) -> None:
-    with suppress(GitError):
+    try:
         worktrees.remove(user_root, root)
+        known = False
+    except GitError:
+        known = True
     shutil.rmtree(top, ignore_errors=True)
     if os.path.lexists(top):  # the command may have left a directory that cannot be written to
         os.chmod(top, stat.S_IRWXU)
@@ -87,8 +90,8 @@ def _remove(top: str, root: str, user_root: str) -> None:
                 if not os.path.islink(place := os.path.join(directory, name)):
                     os.chmod(place, stat.S_IRWXU)
         shutil.rmtree(top, ignore_errors=True)
-        with suppress(GitError):
-            worktrees.prune(user_root)
+    if known:
+        worktrees.forget(user_root, root)
 
 
 # What was left behind
@@ -127,7 +130,6 @@ def _sweep(parent: str, user_root: str) -> None:
             shared = {worktrees.shared_by(root) for root in roots} - {None}
             if not shared or any(worktrees.is_linked(user_root, root) for root in roots):
                 _remove(top, roots[0] if roots else top, user_root)
-                worktrees.prune(user_root)
 
 
 # Signals

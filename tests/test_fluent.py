@@ -331,6 +331,36 @@ def test_a_model_is_registered_and_loaded_by_every_uri(python) -> None:
     assert (done.stderr, first.endswith("/model 1"), second) == ("", True, "other@1 other@1")
 
 
+EQUAL = """
+    import mlcli, mlcli.sklearn
+    from sklearn.datasets import load_wine
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+
+    texts = ["good wine", "bad wine", "good day", "bad day"]
+    for name in ("first", "second"):
+        forest = RandomForestClassifier(5, random_state=0).fit(*load_wine(return_X_y=True))
+        reader = make_pipeline(TfidfVectorizer(), MultinomialNB()).fit(texts, [1, 0, 1, 0])
+        with mlcli.start_run(run_name=name):
+            for path, model in {"forest": forest, "reader": reader}.items():
+                mlcli.sklearn.log_model(model, path)
+                print(mlcli.log_model(model, f"again/{path}").description.digest)
+"""
+
+
+@pytest.mark.slow
+def test_equal_models_have_equal_digests_in_whatever_run_process_or_place(python, runs) -> None:
+    told = [digest for _ in range(2) for digest in python(textwrap.dedent(EQUAL)).stdout.split()]
+    digests = [{model["path"]: model["digest"] for model in run["models"]} for run in runs()]
+    assert (len(told), len(set(told)), len(digests)) == (8, 2, 4)
+    assert digests == [digests[0]] * 4
+    assert [digests[0][path] for path in ("forest", "again/forest", "reader", "again/reader")] == [
+        told[0], told[0], told[1], told[1],
+    ]  # fmt: skip
+
+
 def test_a_model_in_a_stage_is_loaded_in_any_case(python, mlcli) -> None:
     python("NAME = 'iris'\n" + textwrap.dedent(MODEL))
     mlcli("promote", "iris@1", "production")

@@ -7,6 +7,8 @@ import math
 import reprlib
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..domain.run import Field, Model, Signature
@@ -23,6 +25,7 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = _REPR.maxfrozens
 _REPR.maxstring = _REPR.maxother = 400
 _LIMIT = 500
 _NO_DEFAULT = object()
+_STOP_WORDS = "_stop_words_id"
 
 
 def recognises(model: object) -> bool:
@@ -32,8 +35,9 @@ def recognises(model: object) -> bool:
 
 
 def save(model: object, path: str) -> list[str]:
-    """As joblib does, with scikit-learn's own needs named."""
-    return sorted({*joblib.save(model, path), "scikit-learn", "numpy", "scipy"})
+    """As joblib does, with scikit-learn's own needs named; the same bytes from the same training."""
+    with _without_addresses(model):
+        return sorted({*joblib.save(model, path), "scikit-learn", "numpy", "scipy"})
 
 
 def load(path: str, description: Model) -> object:
@@ -85,6 +89,38 @@ def predict(model: object, data: Any, method: str, signature: Signature | None) 
             # A ColumnTransformer picks its columns by name, which only a table has.
             known = missing_package("pandas", class_of(model)) if "for dataframes" in exc.message else None
             raise known if known and isinstance(table, list) else exc from exc.__cause__
+
+
+@contextmanager
+def _without_addresses(model: object) -> Iterator[None]:
+    """Put aside what an estimator notes of where in memory something lies: it is another in every process.
+
+    A text vectorizer remembers its stop words so, to check them once; without, they are checked once more.
+    """
+    if "sklearn.feature_extraction.text" not in sys.modules:
+        yield
+        return
+    noted = [(vars(each), vars(each).pop(_STOP_WORDS)) for each in _within(model) if _STOP_WORDS in vars(each)]
+    try:
+        yield
+    finally:
+        for values, address in noted:
+            values[_STOP_WORDS] = address
+
+
+def _within(model: object) -> Iterator[object]:
+    """The estimators that a model consists of, itself among them."""
+    estimator = sys.modules["sklearn.base"].BaseEstimator
+    waiting, seen = [model], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, estimator):
+            yield each
+        inner = each if isinstance(each, list | tuple) else (each if isinstance(each, dict) else vars(each)).values()
+        waiting += [value for value in inner if isinstance(value, estimator | list | tuple | dict)]
 
 
 def _inputs(model: object) -> list[Field]:

@@ -12,6 +12,8 @@ from importlib.metadata import version
 
 import numpy
 import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, make_pipeline
 
 import mlcli.flavors as flavors
 from mlcli.domain.run import Field, Model, Signature
@@ -145,6 +147,21 @@ def test_estimators_of_every_kind_give_the_same_bytes_twice(name, estimators, tm
     flavors.save(model, str(tmp_path / "b"))
 
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_where_in_memory_a_models_stop_words_lie_is_not_saved_and_not_forgotten(estimators, tmp_path):
+    model, texts = estimators["text"]
+    search = GridSearchCV(make_pipeline(model, model), {}, cv=2)
+    search.best_estimator_ = make_pipeline(FeatureUnion([("words", model[0])]), model[1])
+    address = vars(model[0])["_stop_words_id"]
+
+    for name, each in {"plain": model, "deep": search}.items():
+        flavors.save(each, str(tmp_path / name))
+        assert b"_stop_words_id" not in (tmp_path / name / "model.joblib").read_bytes()
+
+    assert vars(model[0])["_stop_words_id"] == address
+    loaded = flavors.load(str(tmp_path / "plain"), flavors.read_description(str(tmp_path / "plain")))
+    numpy.testing.assert_array_equal(loaded.predict(texts), model.predict(texts))
 
 
 @pytest.mark.parametrize("thing", [Doubler(3), {"a": 1}, [1, 2], "text", 7])

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test faults lint docs example bench bench-store bench-peers clean
+.PHONY: help demo test faults lint docs example bench bench-git bench-store bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make faults   every file call goes wrong in every way, minutes; the tests try a sample; ARGS='-k kill' for some"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    time the commands against python itself"
+	@echo "make bench-git    what git costs a run, beside git status itself"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
 	@echo "make bench-peers  MLflow and others beside mlcli, each installed below .bench/"
 	@echo "make docs     write the command reference of the README anew"
@@ -55,6 +56,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-git: $(VENV)/.dev
+	@$(BIN)/python benchmarks/git.py $(ARGS)
 
 bench-store: $(VENV)/.dev
 	@$(BIN)/python benchmarks/store.py $(ARGS)

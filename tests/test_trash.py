@@ -368,6 +368,64 @@ def test_doctor_tells_of_a_removed_document_that_cannot_come_back(story, workspa
     assert trash.removed(workspace) == []
 
 
+# What runs came from
+
+
+def refs(git) -> list[str]:
+    return [line[5:] for line in git("for-each-ref", "--format=%(refname)", "refs/mlruns", "refs/mlruns-trash").split()]
+
+
+def test_the_ref_of_uncommitted_code_goes_to_the_trash_and_comes_back(story, workspace, git):
+    clean, dirty = story["first"].git.commit, story["dirty"].git.snapshot.commit
+    assert refs(git) == sorted([f"mlruns/main/{clean}", f"mlruns/main/{dirty}"])
+    trash.remove(workspace, ["dirty"])
+    assert refs(git) == [f"mlruns/main/{clean}", f"mlruns-trash/main/{dirty}"]
+    git("reflog", "expire", "--expire=now", "--all")
+    git("gc", "-q", "--prune=now")
+    assert git("cat-file", "-t", dirty) == "commit"
+    trash.restore(workspace, ["dirty"])
+    assert refs(git) == sorted([f"mlruns/main/{clean}", f"mlruns/main/{dirty}"])
+
+
+def test_a_ref_stays_as_long_as_another_run_came_from_the_same(story, workspace, record, git):
+    twin = record(name="twin")
+    assert twin.git.snapshot == story["dirty"].git.snapshot
+    before = refs(git)
+    trash.remove(workspace, ["dirty"])
+    assert refs(git) == before
+    trash.remove(workspace, ["twin"])
+    assert f"mlruns-trash/main/{twin.git.snapshot.commit}" in refs(git)
+
+
+def test_gc_drops_the_refs_of_what_it_takes_and_no_others(story, workspace, git):
+    dirty = story["dirty"].git.snapshot.commit
+    foreign = git("commit-tree", "HEAD^{tree}", "-m", "of another clone")
+    git("update-ref", f"refs/mlruns/main/{foreign}", foreign)
+    trash.remove(workspace, ["dirty"])
+    assert trash.collect(workspace).commits == 0
+    assert f"mlruns-trash/main/{dirty}" in refs(git)
+    assert trash.collect(workspace, older_than=NOW).commits == 1
+    assert refs(git) == sorted([f"mlruns/main/{story['first'].git.commit}", f"mlruns/main/{foreign}"])
+
+
+def test_gc_brings_a_ref_back_that_a_run_needs_again(story, workspace, git):
+    dirty = story["dirty"].git.snapshot.commit
+    git("update-ref", f"refs/mlruns-trash/main/{dirty}", dirty)
+    git("update-ref", "-d", f"refs/mlruns/main/{dirty}")
+    assert (trash.collect(workspace).commits, f"mlruns/main/{dirty}" in refs(git)) == (0, True)
+
+
+def test_gc_keeps_the_ref_of_a_version_on_another_branch(story, workspace, git, repo: Path):
+    registry.register(workspace, "draft", "dirty")
+    git("checkout", "-q", "-b", "side")
+    git("add", ".mlruns")
+    git("commit", "-qm", "Draft")
+    git("checkout", "-q", "main")
+    trash.remove(workspace, ["dirty"])
+    trash.collect(workspace, older_than=NOW)
+    assert f"mlruns/main/{story['dirty'].git.snapshot.commit}" in refs(git)
+
+
 # At the terminal
 
 

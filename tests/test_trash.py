@@ -379,7 +379,7 @@ def test_the_ref_of_uncommitted_code_goes_to_the_trash_and_comes_back(story, wor
     clean, dirty = story["first"].git.commit, story["dirty"].git.snapshot.commit
     assert refs(git) == sorted([f"mlruns/main/{clean}", f"mlruns/main/{dirty}"])
     trash.remove(workspace, ["dirty"])
-    assert refs(git) == [f"mlruns/main/{clean}", f"mlruns-trash/main/{dirty}"]
+    assert refs(git) == [f"mlruns-trash/main/{dirty}", f"mlruns/main/{clean}"]
     git("reflog", "expire", "--expire=now", "--all")
     git("gc", "-q", "--prune=now")
     assert git("cat-file", "-t", dirty) == "commit"

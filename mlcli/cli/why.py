@@ -60,6 +60,8 @@ def _verdict(found: Explanation) -> str:
     if found.verdict == "equal":
         which = "the metric is" if found.metrics else "all metrics are"
         return f"{which} equal; {differs if count else 'nothing else differs, either'}"
+    if found.verdict == "unexplained" and found.causes:
+        return "nothing else that is known of them differs:"
     if found.verdict == "unexplained":
         return "nothing that was recorded differs: it varies by itself (is its seed set?), or reads what no run names"
     if found.verdict == "only":

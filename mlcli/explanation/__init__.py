@@ -49,8 +49,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """What differs between two runs, the likeliest cause first.
 
     `metric` is the one that evidence is of. `verdict`: equal (the metrics are), unexplained (they differ and nothing
-    else does), only (one cause differs), ranked. `inert` are files that differ without any program doing other things.
-    `repeats` are runs in which nothing differed from A or B.
+    else is known to), only (one cause differs), ranked. `inert` are files that differ while all programs do the same,
+    `repeats` runs in which nothing differed from A or B.
     """
 
     a: Side
@@ -86,9 +86,16 @@ def explanation(workspace: Workspace, a: str, b: str, metric: str | None = None)
     changed = any(not same_value(each.a, each.b) for each in metrics)
     return Explanation(
         a=side_a, b=side_b, metric=first, metrics=metrics, causes=causes, inert=inert, repeats=repeats,
-        verdict="equal" if not changed else "ranked" if len(causes) > 1 else "only" if causes else "unexplained",
+        verdict=_verdict(causes, changed=changed),
         hint=found.hint,
     )  # fmt: skip
+
+
+def _verdict(causes: list[Cause], *, changed: bool) -> Literal["equal", "unexplained", "only", "ranked"]:
+    if not changed:
+        return "equal"
+    known = [cause for cause in causes if cause.reason is None]
+    return "ranked" if len(causes) > 1 else "only" if known else "unexplained"
 
 
 def _run_of(workspace: Workspace, text: str) -> tuple[Side, Run]:

@@ -158,7 +158,8 @@ def _best(workspace: Workspace, ref: Best) -> Run:
     field = ("metrics", ref.metric)
     finished = Compare(("status",), "=", RunStatus.FINISHED.value)
     number = Compare(field, "<=", float("inf"))  # true of every number, and of no NaN
-    found = workspace.store.find_runs(Both(finished, number), sort=Sort(field, not lowest), limit=1).runs
+    first = Compare(("reproduces",), "isnull", None)  # a run that was made again is as good, and not the one
+    found = workspace.store.find_runs(Both(Both(finished, number), first), sort=Sort(field, not lowest), limit=1).runs
     if not found:
         raise NotFound(f"no finished run has a metric {quoted(ref.metric)}", "mlcli ls --columns id,metrics")
     return found[0]

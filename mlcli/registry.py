@@ -156,6 +156,7 @@ def _run_and_path(workspace: Workspace, run_text: str | None, artifact: str | No
 
 def _newest_with_model(workspace: Workspace) -> Run:
     with_model = Both(Negated(Compare(("model",), "isnull", None)), Compare(("status",), "in", ("finished", "running")))
+    with_model = Both(with_model, Compare(("reproduces",), "isnull", None))
     for run in workspace.store.find_runs(with_model, limit=1).runs:
         return run
     raise NotFound(

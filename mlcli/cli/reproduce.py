@@ -97,7 +97,7 @@ def _told(done: Reproduced, run: Run) -> None:
     shown = [each for each in done.differences if each.group not in {"models", "artifacts"}]
     _group("metrics", done.compared.metrics, "metric", shown)
     files = [each for each in done.differences if each.group in {"models", "artifacts"}]
-    _group("artifacts", done.compared.models + done.compared.artifacts, "file or model", files)
+    _group("artifacts", done.compared.models + done.compared.artifacts, "artifact", files)
     verdict = output.paint(done.verdict.value, _STYLE[done.verdict.value])
     names = f"{run.id[:8]} {run.name} and {done.original.id[:8]} {done.original.name}"
     within = f", metrics within {done.tolerance:g}" if done.verdict.value == "equivalent" else ""

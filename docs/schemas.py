@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from mlcli.bisection import Measured
 from mlcli.checking import Finding
 from mlcli.comparison import Row
 from mlcli.difference import Change, CodeChange, Side
@@ -273,6 +274,23 @@ class Reproduced(Struct):
     kept: str | None
 
 
+class Bisected(Struct):
+    """`mlcli bisect --json`; `first_bad` is null where `candidates` are left, `untried` are those of `--dry-run`."""
+
+    schema: Literal["mlcli.bisect/1"]
+    metric: str
+    min: float | None
+    max: float | None
+    first_bad: Measured | None
+    before: Measured | None
+    subject: str | None
+    author: Person | None
+    at: datetime | None
+    candidates: list[str]
+    measured: list[Measured]
+    untried: list[str]
+
+
 class Check(Struct):
     """`mlcli check --json`; exit code 1 where `passed` is false."""
 
@@ -294,7 +312,7 @@ class Doctor(Struct):
 
 ALL = (
     Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, Registered, Promoted,
-    Models, History, Lineage, CheckedOut, Reproduced, Check, Doctor,
+    Models, History, Lineage, CheckedOut, Reproduced, Bisected, Check, Doctor,
 )  # fmt: skip
 
 

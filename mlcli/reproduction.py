@@ -106,6 +106,7 @@ def _made_again(workspace: Workspace, original: Run, place: Place, wanted: Wante
             name=_name(original),
             reproduces=Reproduction(run_id=original.id, at=workspace.now(), tolerance=wanted.tolerance),
         ),
+        inputs=inputs,
         bin_directory=_environment(workspace, original, wanted),
     )
     done = run_again(workspace, place, again, announce=wanted.announce)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.names import quoted
-from ..domain.run import Artifact, ParamSource, Run, RunStatus
+from ..domain.run import Artifact, Input, ParamSource, Run, RunStatus
 from ..domain.source import GitState
 from ..errors import CannotRepeat, WriteFailed
 from ..execution import Executed, Request, run_command
@@ -26,12 +26,13 @@ __all__ = ["Again", "Place", "RestoredInput", "bring_left_out", "repeatable", "r
 class Again(Struct, frozen=True, kw_only=True):
     """What is to be run once more: the recorded run, the state of the code there, and what to say of the new run.
 
-    `bin_directory` holds the programs of another environment, which come before others of that name.
+    `inputs` are in place by now. `bin_directory` holds the programs of another environment, which come before others.
     """
 
     recorded: Run
     git: GitState
     given: Given
+    inputs: list[RestoredInput] = []
     bin_directory: str | None = None
 
 
@@ -72,7 +73,7 @@ def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Cal
         again.given,
         experiment=recorded.experiment,
         params={key: param for key, param in recorded.params.items() if param.source is ParamSource.DECLARED},
-        inputs=[replace(each, kept=_has(workspace, each.digest, each.size)) for each in recorded.inputs],
+        inputs=[_as_input(workspace, each) for each in again.inputs],
     )
     started = argv_in(place, argv, cwd=cwd, bin_directory=again.bin_directory)
     request = Request(argv=argv, started=started, git=again.git, given=given)
@@ -97,8 +98,9 @@ def _directory(place: Place, recorded: Run) -> str:
     return cwd
 
 
-def _has(workspace: Workspace, digest: str, size: int) -> bool:
-    return workspace.store.has_content(Artifact(path="input", size=size, digest=digest))
+def _as_input(workspace: Workspace, file: RestoredInput) -> Input:
+    kept = workspace.store.has_content(Artifact(path=file.path, size=file.size, digest=file.digest))
+    return Input(path=file.path, size=file.size, digest=file.digest, kept=kept)
 
 
 @contextmanager

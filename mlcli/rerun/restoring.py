@@ -40,9 +40,22 @@ class RestoredInput(Struct, frozen=True, kw_only=True):
     origin: Origin
 
 
-def restore(workspace: Workspace, place: Place, inputs: Sequence[Input]) -> list[RestoredInput]:
-    """Put each input where the command will look for it; Missing where one is nowhere to be had as it was."""
-    return [_restored(workspace, place, each) for each in inputs]
+def restore(
+    workspace: Workspace, place: Place, inputs: Sequence[Input], *, of_commit: bool = False
+) -> list[RestoredInput]:
+    """Put each input where the command will look for it; Missing where one is nowhere to be had as it was.
+
+    Where the code is that of another commit (`of_commit`), a file that git holds there stands as it is.
+    """
+    return [(of_commit and _of_commit(workspace, place, each)) or _restored(workspace, place, each) for each in inputs]
+
+
+def _of_commit(workspace: Workspace, place: Place, wanted: Input) -> RestoredInput | None:
+    there = inside(place, os.path.join(place.user_workspace, wanted.path))
+    if there is None or not os.path.isfile(there):
+        return None
+    size, digest = os.stat(there).st_size, workspace.store.digest_of(there)
+    return RestoredInput(path=wanted.path, size=size, digest=digest, origin=Origin.GIT)
 
 
 def bring_left_out(workspace: Workspace, place: Place, run: Run) -> list[str]:

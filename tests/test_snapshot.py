@@ -240,6 +240,17 @@ def test_what_is_left_out_beyond_a_hundred_is_counted(repo: Path) -> None:
     assert (len(snapshot.left_out), snapshot.unnamed) == (100, 30)
 
 
+def test_a_directory_of_many_new_files_is_left_out_as_one(repo: Path, git) -> None:
+    (repo / "images").mkdir()
+    for number in range(1001):
+        (repo / "images" / f"{number}.png").write_bytes(b"x")
+    (repo / "new.py").write_text("1\n")
+    snapshot = kept(repo).snapshot
+    assert (snapshot.left_out, set(files_of(git, snapshot.commit))) == (
+        [LeftOut(path="images/", size=1001, digest="", reason="many")], {"new.py", "train.py"},
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "kept_too"),
     [

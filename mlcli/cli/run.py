@@ -115,6 +115,7 @@ def _left_out(snapshot: Snapshot) -> None:
     more = f" and {count - 1} more" if count > 1 else ""
     why, hint = {
         "large": ("too large", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
+        "many": ("too many files", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
         "secret": ("its name says that it holds secrets", "put it into .gitignore"),
     }.get(first.reason, ("it cannot be read", f"ls -l {first.path}"))
     output.warning(f"not kept with the code: {first.path} ({words.size(first.size)}: {why}){more}", hint)

@@ -34,7 +34,8 @@ class Command(Struct, frozen=True, kw_only=True):
 class LeftOut(Struct, frozen=True, kw_only=True):
     """An untracked file that a snapshot does not hold, and why: its path, size in bytes and the digest of its content.
 
-    `digest` is empty where the file could not be read.
+    `reason` is large, secret, unreadable, or many for a directory of many files, whose path ends with '/'. Only of a
+    large file the digest is taken.
     """
 
     path: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections import Counter
 
 from msgspec.structs import replace
 
@@ -18,7 +19,9 @@ from .commits import describe_commit
 from .tree import Status, WorkTree, lines
 
 NAMED = 100
-_LARGE, _PRIVATE, _UNREADABLE = "large", "secret", "unreadable"
+# A directory with more new files than this is data, and would be as many objects.
+_MANY = 1000
+_LARGE, _CROWD, _PRIVATE, _UNREADABLE = "large", "many", "secret", "unreadable"
 _WHO = "mlcli <mlcli@localhost>"
 _MESSAGE = "Uncommitted work of a run, kept by mlcli\n"
 _SECRET = re.compile(
@@ -66,12 +69,16 @@ def _chosen(tree: WorkTree, untracked: list[bytes], limits: SnapshotLimits) -> t
     """The new files that are kept, small ones first, and those that are not."""
     sizes: list[tuple[int, bytes]] = []
     left_out: list[tuple[bytes, int, str]] = []
+    crowded = {where for where, count in Counter(map(os.path.dirname, untracked)).items() if where and count > _MANY}
+    crowds: Counter[bytes] = Counter()
     for path in untracked:
         try:
             found = os.lstat(tree.below(path))
         except OSError:
             continue  # gone since git listed it
-        if _SECRET.search(path):
+        if os.path.dirname(path) in crowded:
+            crowds[os.path.dirname(path)] += found.st_size
+        elif _SECRET.search(path):
             left_out.append((path, found.st_size, _PRIVATE))
         elif stat.S_ISREG(found.st_mode) and not os.access(tree.below(path), os.R_OK):
             left_out.append((path, found.st_size, _UNREADABLE))
@@ -79,6 +86,7 @@ def _chosen(tree: WorkTree, untracked: list[bytes], limits: SnapshotLimits) -> t
             left_out.append((path, found.st_size, _LARGE))
         else:
             sizes.append((found.st_size, path))
+    left_out += [(where + b"/", size, _CROWD) for where, size in crowds.items()]
     chosen, together = [], 0
     for size, path in sorted(sizes):
         together += size

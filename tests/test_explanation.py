@@ -259,6 +259,16 @@ def test_without_evidence_causes_are_ranked_by_kind(workspace, record, amend, tr
     )
 
 
+def test_a_run_without_packages_differs_in_one_thing_by_that(workspace, record, amend) -> None:
+    one, other = record(metrics={"accuracy": 0.9}), record(metrics={"accuracy": 0.8}, params={"depth": 1})
+    amend(one, packages={"numpy": "1", "attrs": "1"}, python="3.12.1")
+    amend(other, packages={}, python="")
+    assert explanation(workspace, one.id, other.id).causes == [
+        Cause(kind="params", key="depth", b=1),
+        Cause(kind="packages", key="packages", a="2 recorded", b="none recorded"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

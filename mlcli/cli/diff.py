@@ -136,6 +136,8 @@ def _status(file: ChangedFile) -> str:
 
 def patch_lines(patch: bytes) -> Iterator[str]:
     """A patch as people read it: each line escaped, in git's colours."""
+    # Whether to colour is asked once: a patch may have a million lines.
+    brushes = {style: output.paint("|", style).split("|") for style in ("green", "red", "cyan", "bold", "")}
     in_hunk = False
     for raw in patch.removesuffix(b"\n").split(b"\n") if patch else ():
         line = raw.decode("utf-8", "backslashreplace")
@@ -144,8 +146,10 @@ def patch_lines(patch: bytes) -> Iterator[str]:
         style = {"+": "green", "-": "red"}.get(line[:1], "") if in_hunk else "bold"
         if line.startswith("@@ "):
             in_hunk, style = True, "cyan"
+        before, after = brushes[style]
         # A tab moves no further than a blank does; what else a terminal would obey is spelled out.
-        yield "\t".join(output.paint(part, style) for part in line.split("\t"))
+        shown = "\t".join(map(output.escaped, line.split("\t"))) if "\t" in line else output.escaped(line)
+        yield f"{before}{shown}{after}" if shown else ""
 
 
 def _section(

@@ -19,7 +19,7 @@ from ..errors import NotFound, UsageError
 from ..workspace import Workspace
 from .code import Codes, Touched
 from .experiments import Evidence, experiments
-from .factors import CODE, COMMAND, REST, Key, differing, factors
+from .factors import CODE, COMMAND, KINDS, PACKAGES, REST, Key, differing, factors
 
 _TIMES = {"time", "seconds", "latency", "duration", "ms", "secs"}
 
@@ -148,8 +148,14 @@ def _causes(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list
         if active := [file for file in files if not file.inert]:
             causes.append(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active))
     a, b = factors(one), factors(other)
-    causes += [_cause(key, a.get(key), b.get(key)) for key in differing(a, b)]
-    return causes, inert
+    keys = differing(a, b)
+    recorded = [len(run.environment.packages) for run in (one, other)]
+    if 0 in recorded and any(recorded):  # of a program that is not Python no packages are known: not one cause each
+        keys = [key for key in keys if key[0] != PACKAGES[0]]
+        told = [f"{count or 'none'} recorded" for count in recorded]
+        causes.append(Cause(kind=PACKAGES[0], key=PACKAGES[1], a=told[0], b=told[1]))
+    causes += [_cause(key, a.get(key), b.get(key)) for key in keys]
+    return sorted(causes, key=lambda cause: KINDS.index(cause.kind)), inert
 
 
 def _cause(key: Key, a: Any, b: Any) -> Cause:

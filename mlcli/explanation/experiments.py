@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..comparison import program
 from ..domain.query import Compare
 from ..domain.run import Run, RunStatus
 from ..errors import MlcliError
@@ -16,7 +16,8 @@ from ..workspace import Workspace
 from .code import Codes
 from .factors import CODE, Key, alike, differing, factors, quick
 
-_LOOKED_BACK = 500
+_LOOKED_BACK = 2000
+_READ = 500
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class Found(Struct, frozen=True):
 
 
 def experiments(workspace: Workspace, a: Run, b: Run, metric: str, causes: list[Key], codes: Codes) -> Found:
-    """What recorded runs tell of each cause: the newest 500 finished runs are looked through."""
+    """What recorded runs tell of each cause: of the newest 2000 that finished, the first 500 with like params."""
     sides: tuple[tuple[Literal["a", "b"], Run, dict[Key, Any]], ...] = (("a", a, factors(a)), ("b", b, factors(b)))
     found = Found({}, [])
     for run in _candidates(workspace, a, b, metric):
@@ -77,20 +78,19 @@ def _evidence(run: Run, metric: str, beside: Literal["a", "b"], near: Run) -> Ev
 
 
 def _candidates(workspace: Workspace, a: Run, b: Run, metric: str) -> Iterator[Run]:
-    """Other finished runs of the same program with that metric, newest first, that differ from A or B in little."""
+    """Other finished runs with that metric, newest first, whose command and params differ in one thing at most."""
     finished = Compare(("status",), "=", RunStatus.FINISHED.value)
-    programs = {program(a), program(b)}
     near = [quick(factors(run)) for run in (a, b)]
+    read = 0
     for run in workspace.store.find_runs(finished, limit=_LOOKED_BACK, whole=False).runs:
         measured = run.metrics.get(metric)
         if run.id in {a.id, b.id} or measured is None or not math.isfinite(measured.last):
             continue
-        if program(run) not in programs:
-            continue
         own = quick(factors(run))
         if min(len(differing(each, own)) for each in near) > 1:
             continue
-        try:
+        with suppress(MlcliError):  # what is damaged or went meanwhile is no evidence
             yield workspace.store.run(run.id)
-        except MlcliError:
-            continue  # what is damaged or went meanwhile is no evidence
+            read += 1
+        if read == _READ:
+            return

@@ -17,6 +17,7 @@ Key = tuple[str, str]
 KINDS = ("code", "params", "inputs", "packages", "seed", "hardware")
 CODE: Key = ("code", "code")
 COMMAND: Key = ("code", "command")
+PACKAGES: Key = ("packages", "packages")
 REST: Key = ("packages", "other packages")
 
 _SEED = re.compile(r"(?:^|[_./-])(?:seed|random_?state|rng)$", re.I)

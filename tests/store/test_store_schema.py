@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mlcli.domain.model import ModelVersion
-from mlcli.domain.run import Artifact, Field, Metric, Model, Param, ParamSource, Run, RunStatus, Signature
-from mlcli.domain.source import Command, Environment, GitState, Person, Process
+from mlcli.domain.reproduction import Reproduction, Verdict
+from mlcli.domain.run import Artifact, Field, Input, Metric, Model, Param, ParamSource, Run, RunStatus, Signature
+from mlcli.domain.source import Command, Environment, GitState, LeftOut, Person, Process, Snapshot
 from mlcli.domain.stage import Event, Holder, Stage
 from mlcli.errors import Corrupt, InvalidValue, NewerFormat
 from mlcli.store import schema
@@ -87,6 +88,19 @@ PLAIN = Run(
     environment=Environment(),
     user=Person(),
 )
+KEPT = replace(
+    RUN,
+    git=replace(
+        RUN.git, pushed=False, hidden=["hidden.py"], patch_id="9" * 40, unkept="no ref can be made for it: x",
+        snapshot=Snapshot(
+            commit="5" * 40, tree="6" * 40, unnamed=2, submodules={"sub": "8" * 40}, nested={"inner": ""}, bypassed=["lfs"],
+            left_out=[LeftOut(path="big.bin", size=3000, digest="sha256:" + "c" * 64, reason="large")],
+        ),
+    ),
+    inputs=[Input(path="data/x.csv", size=4, digest="sha256:" + "d" * 64, kept=True)],
+    reproduces=Reproduction(run_id="1" * 32, at=AT),
+    reproductions=[Reproduction(run_id="2" * 32, at=AT, verdict=Verdict.EQUIVALENT, tolerance=1e-9)],
+)  # fmt: skip
 VERSION = ModelVersion(
     model="iris", number=3, path="model", run=replace(RUN, process=None), registered_at=AT, registered_by=ADA, commit="d" * 40,
     why="better",
@@ -100,6 +114,7 @@ HOLDER = Holder(number=3, version="sha256:" + "1" * 64, event="sha256:" + "4" * 
 STORED = {
     "run.json": ("run", schema.run_fields(RUN)),
     "plain-run.json": ("run", schema.run_fields(PLAIN)),
+    "kept-run.json": ("run", schema.run_fields(KEPT)),
     "version.json": ("version", schema.version_fields(VERSION)),
     "event.json": ("event", schema.event_fields(EVENT)),
     "stage.json": ("stage", schema.holder_fields(HOLDER)),
@@ -123,6 +138,7 @@ def read(name: str, data: bytes):
 MEANT = {
     "run.json": RUN,
     "plain-run.json": PLAIN,
+    "kept-run.json": KEPT,
     "version.json": VERSION,
     "event.json": EVENT,
     "stage.json": HOLDER,

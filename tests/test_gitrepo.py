@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 import mlcli
-from mlcli.domain.source import GitState, Person
+from mlcli.domain.source import GitState, Person, SnapshotLimits
 from mlcli.errors import GitError
 from mlcli.gitrepo import CommitSummary, Repository, find_root, hint_for, read_person, read_state, scrubbed
 
@@ -908,6 +908,13 @@ QUESTIONS: dict[str, Callable[[str], object]] = {
     "branches_containing": lambda place: Repository(place).branches_containing(f"{Repository(place).head()}"),
     "staged_files": lambda place: Repository(place).staged_files(""),
     "is_ignored": lambda place: Repository(place).is_ignored("x.dat"),
+    "unkept_commits": lambda place: Repository(place).unkept_commits([f"{Repository(place).head()}", NOWHERE]),
+    "is_pushed": lambda place: Repository(place).is_pushed(f"{Repository(place).head()}"),
+    "patch_id": lambda place: Repository(place).patch_id(f"{Repository(place).head()}"),
+    "found_again": lambda place: Repository(place).found_again(
+        GitState(commit=NOWHERE, tree=NOWHERE, patch_id=NOWHERE)
+    ),
+    "unreadable": lambda place: Repository(place).unreadable_snapshots({f"{Repository(place).head()}": None}),
 }
 SET_FILTER = {"filter.evil.clean": "{run}; cat"}
 # What the repository sets, and a command that shows that it bites.
@@ -972,7 +979,25 @@ def test_no_question_runs_what_a_repository_configures(hostile: str, attack: str
     _arm(hostile, ATTACKS[attack][0])
     assert {name: ask(hostile) for name, ask in QUESTIONS.items()} == before
     read_state(hostile)
+    read_state(hostile, limits=SnapshotLimits())
     assert not os.path.exists(f"{hostile}/PWN")
+
+
+def test_no_question_has_a_signature_verified(hostile: str) -> None:
+    head = git(hostile, "cat-file", "commit", "HEAD")
+    signed = head.replace("\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n", 1)
+    write(hostile, "signed", signed + "\n")
+    git(hostile, "reset", "-q", "--soft", git(hostile, "hash-object", "-t", "commit", "-w", "signed"))
+    os.chmod(write(hostile, "gpg", f"#!/bin/sh\ntouch {hostile}/PWN\n"), 0o755)
+    _arm(hostile, {"log.showSignature": "true", "gpg.program": f"{hostile}/gpg"})
+    state = read_state(hostile)[0]
+    repository = Repository(hostile)
+    repository.names_ever_in("data")
+    repository.found_again(replace(state, commit=NOWHERE, patch_id="0" * 40))
+    repository.describe([f"{state.commit}"])
+    assert not os.path.exists(f"{hostile}/PWN")
+    git(hostile, "log", "-1")
+    assert os.path.exists(f"{hostile}/PWN")
 
 
 def test_a_filter_that_cannot_be_switched_off_is_a_reason(hostile: str) -> None:

@@ -91,7 +91,8 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
 
         output.warning("the code of this run cannot be found again", hint_for(git.reason))
     elif git.unkept:
-        output.warning(f"what is not committed is not kept: {git.unkept}", "git add -A && git commit, then run again")
+        what = "what is not committed" if git.dirty else "the commit"
+        output.warning(f"{what} is not kept: {git.unkept}", "git status, git fsck")
     if git.snapshot is not None and git.snapshot.left_out:
         _left_out(git.snapshot)
 

@@ -55,7 +55,7 @@ _SET = {
 _HARDENED = (
     "--no-optional-locks",
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.pager=cat"),
-    *("-c", "diff.external=", "-c", "safe.bareRepository=explicit"),
+    *("-c", "diff.external=", "-c", "log.showSignature=false", "-c", "safe.bareRepository=explicit"),
 )
 
 

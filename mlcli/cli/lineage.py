@@ -121,7 +121,7 @@ def _inputs(run: Run) -> list[Branch]:
 def _code(link: Link) -> str:
     git = link.run.git
     if git.commit is None:
-        return _label("code", "") + output.paint(f"no commit: {git.reason or 'unknown'}", "yellow")
+        return _label("code", "") + output.paint(words.no_commit(git), "yellow")
     subject = f' "{git.subject}"' if git.subject else ""
     on = f" on {git.branch}" if git.branch else ""
     line = _label("code", f"{git.commit}{subject}{on}")

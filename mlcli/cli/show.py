@@ -144,7 +144,7 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
 def _git(run: Run) -> str:
     git = run.git
     if git.commit is None:
-        return output.paint(f"no commit: {git.reason or 'unknown'}", "yellow")
+        return output.paint(words.no_commit(git), "yellow")
     where = f"{git.commit[:7]}" + (f" {output.escaped(git.branch)}" if git.branch else " (detached)")
     if git.subject:
         where += f' "{output.escaped(git.subject)}"'

@@ -102,7 +102,14 @@ def told_reproductions(made: Sequence[Reproduction]) -> str:
     times = "once" if len(made) == 1 else f"{len(made)} times"
     if len(set(verdicts)) == 1:
         return f"reproduced {times}, {verdicts[0]}"
-    return f"reproduced {times}: " + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    ordered = [each for each in ("identical", "equivalent", "different") if each in verdicts]
+    return f"reproduced {times}: " + ", ".join(f"{verdicts.count(each)} {each}" for each in ordered)
+
+
+def no_commit(git: GitState) -> str:
+    """Why a run has no commit, and what keeps its code all the same."""
+    kept = f", kept as {git.snapshot.commit[:7]}" if git.snapshot else ""
+    return f"no commit: {git.reason or 'unknown'}{kept}"
 
 
 def uncommitted(git: GitState) -> str:

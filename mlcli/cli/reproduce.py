@@ -94,8 +94,9 @@ def _told(done: Reproduced, run: Run) -> None:
         origins = sorted({each.origin.value for each in done.inputs})
         _line("inputs", f"= {words.counted(len(done.inputs), 'file')} (from {', '.join(origins)})")
     _environment(done)
-    shown = [each for each in done.differences if each.group not in {"models", "artifacts"}]
-    _group("metrics", done.compared.metrics, "metric", shown)
+    _group("ended", 0, "", [each for each in done.differences if each.group == "ending"])
+    metrics = [each for each in done.differences if each.group in {"metrics", "steps"}]
+    _group("metrics", done.compared.metrics, "metric", metrics)
     files = [each for each in done.differences if each.group in {"models", "artifacts"}]
     _group("artifacts", done.compared.models + done.compared.artifacts, "artifact", files)
     verdict = output.paint(done.verdict.value, _STYLE[done.verdict.value])
@@ -131,9 +132,9 @@ def _environment(done: Reproduced) -> None:
 def _group(label: str, compared: int, what: str, differences: list[Difference]) -> None:
     """One line for what is the same, and one for each difference."""
     own = {each.key for each in differences if each.recorded is not None and each.again is not None}
-    same = compared - len([key for key in own if key != "command"])
+    same = compared - len(own)
     if same > 0:
-        _line(label, f"= {same} {what if same == 1 else 'files and models' if ' ' in what else what + 's'}")
+        _line(label, f"= {words.counted(same, what)}")
     for at, each in enumerate(differences[:_SHOWN]):
         sign = output.paint("≈" if each.tolerated else "≠", "yellow" if each.tolerated else "red")
         key = {"ending": "", "steps": f"steps of {each.key} "}.get(each.group, f"{each.key} ")

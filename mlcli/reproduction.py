@@ -130,7 +130,7 @@ def _made_again(workspace: Workspace, original: Run, place: Place, wanted: Wante
 
 def _as_checked_out(git: GitState) -> GitState:
     """The state of the code in a worktree of a run: its commit or snapshot, and no branch."""
-    return replace(git, branch=None, upstream=None, ahead=None, behind=None, operation=None, pushed=None)
+    return replace(git, branch=None, upstream=None, ahead=None, behind=None, operation=None)
 
 
 def _name(original: Run) -> str | None:

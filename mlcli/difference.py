@@ -154,7 +154,7 @@ def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | 
 def _beside(run: Run) -> dict[str, Any]:
     """What lay in a dirty tree and is not in its snapshot: large files by digest, nested repositories by commit."""
     kept = run.git.snapshot
-    return {**{file.path: file.digest for file in kept.left_out}, **kept.nested} if kept else {}
+    return {**{file.path: file.digest or f"{file.size} bytes" for file in kept.left_out}, **kept.nested} if kept else {}
 
 
 def _environment(run: Run) -> dict[str, Any]:

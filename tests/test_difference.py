@@ -233,6 +233,9 @@ def test_no_setting_of_the_user_or_repository_changes_the_patch(repo, git, where
     plain = [patch(str(repo), before, after, binary=binary) for binary in (False, True)]
     files = changed_files(str(repo), before, after)
 
+    attributes = repo.parent / "attributes"
+    attributes.write_text("* -diff\n")
+    git("config", where, "core.attributesFile", str(attributes))
     for key, value in CONFIGURED.items():
         git("config", where, key, value)
 

@@ -259,6 +259,32 @@ def test_without_evidence_causes_are_ranked_by_kind(workspace, record, amend, tr
     )
 
 
+def test_many_inputs_that_differ_together_are_one_cause_with_its_evidence(workspace, record, amend) -> None:
+    def run(depth: int, digit: str, accuracy: float) -> Run:
+        files = [Input(path=f"data/{number}.csv", size=1, digest=f"sha256:{digit}") for number in range(9)]
+        return amend(record(params={"depth": depth}, metrics={"accuracy": accuracy}), inputs=files)
+
+    one, near, other = run(1, "a", 0.9), run(1, "b", 0.8), run(2, "b", 0.85)
+
+    digests = [{f"data/{number}.csv": f"sha256:{digit}" for number in range(9)} for digit in "ab"]
+    assert explanation(workspace, one.id, other.id).causes == [
+        Cause(
+            kind="inputs", key="input files", a=digests[0], b=digests[1], evidence=[evidence(near, "a", -0.1)]
+        ),
+        Cause(kind="params", key="depth", a=1, b=2, evidence=[evidence(near, "b", 0.05)]),
+    ]  # fmt: skip
+
+
+def test_functions_are_named_also_where_the_repository_hides_its_texts(workspace, record, train) -> None:
+    train("* -diff\n", ".gitattributes")
+    train(TRAIN)
+    record(metrics={"accuracy": 0.9})
+    train(TRAIN.replace("return x", "return 2 * x"))
+    record(metrics={"accuracy": 0.8})
+    found = explanation(workspace, "@1", "@")
+    assert found.causes[0].files == [Touched(path="train.py", status="changed", names=["fit()"])]
+
+
 def test_a_run_without_packages_differs_in_one_thing_by_that(workspace, record, amend) -> None:
     one, other = record(metrics={"accuracy": 0.9}), record(metrics={"accuracy": 0.8}, params={"depth": 1})
     amend(one, packages={"numpy": "1", "attrs": "1"}, python="3.12.1")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..gitrepo.changes import ChangedFile
     from ..workspace import Workspace
 
-FEW = 20  # packages that differ: a run of another kind has hundreds
+FEW = 20  # inputs or packages that differ: there may be thousands
 A = "A version (iris@3, iris@production), a run, a file, sha256:…, a commit or branch; @1 if none."
 B = "The other, as A; @, the newest run, if none."
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": (" ", "")}
@@ -95,7 +95,9 @@ def _lines(workspace: Workspace, found: Difference, *, stat: bool, code: bool) -
     if everything:
         yield from _section("params", found.params, words.told_value)
         yield from _section("metrics", found.metrics, words.number, _delta)
-        yield from _section("inputs", found.inputs, words.short_digest)
+        yield from _section("inputs", found.inputs[:FEW], words.short_digest)
+        if len(found.inputs) > FEW:
+            yield output.paint(f"  ({len(found.inputs) - FEW} more inputs differ: --json)", "dim")
         yield from _environment(found.environment)
 
 
@@ -111,7 +113,12 @@ def _files(code: CodeChange) -> Iterator[str]:
         yield f"  {name:<{wide}}  {_status(file)}".rstrip()
     if code.beside:
         yield output.paint("  not in the commits:", "dim")
-        yield from _changes(code.beside, lambda name: words.short_digest(name) if ":" in name else name[:7])
+        yield from _changes(code.beside, _short)
+
+
+def _short(name: str) -> str:
+    """A digest, a commit or a size."""
+    return words.short_digest(name) if ":" in name else name[:7] if len(name) >= 40 else name
 
 
 def _name(file: ChangedFile) -> str:

@@ -40,12 +40,15 @@ def command(
 
 
 def _lines(found: Explanation) -> Iterator[str]:
+    from ..domain.run import lower_is_better
+
     yield f"{output.paint(found.a.name, 'accent')} -> {output.paint(found.b.name, 'accent')}"
     names = [output.escaped(moved.metric) for moved in found.metrics]
     wide = max(map(len, names), default=0)
     for moved, name in zip(found.metrics, names, strict=True):
         sides = " -> ".join("-" if value is None else words.number(value) for value in (moved.a, moved.b))
-        change = output.paint(f"  {words.signed(moved.change)}", "bold") if moved.change else ""
+        better = (moved.change or 0.0) < 0 if lower_is_better(moved.metric) else (moved.change or 0.0) > 0
+        change = output.paint(f"  {words.signed(moved.change)}", "green" if better else "red") if moved.change else ""
         yield f"  {name:<{wide}}  {sides}{change}"
     yield ""
     yield f"{_verdict(found)}"
@@ -90,11 +93,18 @@ def _values(cause: Cause) -> str:
     if cause.key == "other packages":
         names = list(dict.fromkeys((*cause.a, *cause.b)))
         told = [f"{name} {cause.a.get(name, '-')} -> {cause.b.get(name, '-')}" for name in names[:FEW]]
-        return output.escaped(", ".join(told)) + (f" … and {len(names) - FEW} more" if len(names) > FEW else "")
+        return output.escaped(", ".join(told)) + _more(len(names))
+    if cause.key == "input files" and isinstance(cause.a, dict):
+        names = list(dict.fromkeys((*cause.a, *cause.b)))
+        return output.escaped(", ".join(names[:FEW])) + _more(len(names))
     if cause.kind == "code" and cause.key != "command":
         return " -> ".join(str(commit)[:7] if commit else "-" for commit in (cause.a, cause.b))
-    told_side = words.short_digest if cause.kind == "inputs" else words.told_value
+    told_side = words.short_digest if str(cause.a or cause.b).startswith("sha256:") else words.told_value
     return output.escaped(" -> ".join("-" if value is None else told_side(value) for value in (cause.a, cause.b)))
+
+
+def _more(count: int) -> str:
+    return f" … and {count - FEW} more" if count > FEW else ""
 
 
 def _file(file: Touched) -> str:

@@ -19,8 +19,9 @@ from ..errors import NotFound, UsageError
 from ..workspace import Workspace
 from .code import Codes, Touched
 from .experiments import Evidence, experiments
-from .factors import CODE, COMMAND, KINDS, PACKAGES, REST, Key, differing, factors
+from .factors import CODE, COMMAND, FILES, KINDS, PACKAGES, REST, Key, differing, factors
 
+_FEW = 8
 _TIMES = {"time", "seconds", "latency", "duration", "ms", "secs"}
 
 
@@ -64,6 +65,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+Made = tuple[Cause, list[Key]]
+
+
 def explanation(workspace: Workspace, a: str, b: str, metric: str | None = None) -> Explanation:
     """What explains the change of a metric, or of all that changed, from A to B.
 
@@ -75,19 +79,21 @@ def explanation(workspace: Workspace, a: str, b: str, metric: str | None = None)
     found = between(workspace, side_a, one, side_b, other)
     metrics = _moved(one, other, metric)
     codes = Codes(workspace)
-    causes, inert = _causes(found, one, other, codes)
+    made, inert = _code(found, one, other, codes)
+    made += _others(one, other)
+    causes = sorted((cause for cause, _ in made), key=lambda cause: KINDS.index(cause.kind))
     first = next((each.metric for each in metrics if each.change is not None), None)
     repeats: list[Evidence] = []
     if first is not None:
-        known = experiments(workspace, one, other, first, [(cause.kind, cause.key) for cause in causes], codes)
+        groups = {(cause.kind, cause.key): frozenset(keys) for cause, keys in made}
+        known = experiments(workspace, one, other, first, groups, codes)
         repeats = known.repeats
         if len(causes) > 1:  # what is alone needs no run to tell it from others
             causes = _ranked(causes, known.evidence)
     changed = any(not same_value(each.a, each.b) for each in metrics)
     return Explanation(
         a=side_a, b=side_b, metric=first, metrics=metrics, causes=causes, inert=inert, repeats=repeats,
-        verdict=_verdict(causes, changed=changed),
-        hint=found.hint,
+        verdict=_verdict(causes, changed=changed), hint=found.hint,
     )  # fmt: skip
 
 
@@ -133,29 +139,35 @@ def _least_moved(moved: Moved) -> tuple[bool, bool, float]:
     return moved.change is None, is_time, -abs((moved.change or 0.0) / largest)
 
 
-def _causes(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list[Cause], list[Touched]]:
-    """What differs, by kind, and the files that differ and do nothing."""
-    causes: list[Cause] = []
-    inert: list[Touched] = []
+def _code(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list[Made], list[Touched]]:
+    """The code as a cause where it differs or may, and the files that differ and do nothing."""
+    before, after = found.a.commit, found.b.commit
     torn = next((side for side in (found.a, found.b) if side.unkept), None)
-    if torn or found.code is None:
+    if torn or found.code is None or before is None or after is None:
         reason = f"what was not committed for {torn.name} is gone: {torn.unkept}" if torn else found.reason
-        causes.append(Cause(kind=CODE[0], key=CODE[1], a=found.a.commit, b=found.b.commit, reason=reason))
-    elif found.code.files:
-        before, after = found.code.from_commit, found.code.to_commit
-        files = codes.touched(before, after, found.code.files, one, other)
-        inert = [file for file in files if file.inert]
-        if active := [file for file in files if not file.inert]:
-            causes.append(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active))
+        return [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, reason=reason), [CODE])], []
+    files = codes.touched(before, after, found.code.files, one, other) if found.code.files else []
+    active = [file for file in files if not file.inert]
+    made = [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active), [CODE])] if active else []
+    return made, [file for file in files if file.inert]
+
+
+def _others(one: Run, other: Run) -> list[Made]:
+    """What else differs, by kind: one cause each, but one for many files, and for packages that one side lacks."""
     a, b = factors(one), factors(other)
     keys = differing(a, b)
+    made: list[Made] = []
     recorded = [len(run.environment.packages) for run in (one, other)]
-    if 0 in recorded and any(recorded):  # of a program that is not Python no packages are known: not one cause each
-        keys = [key for key in keys if key[0] != PACKAGES[0]]
+    if 0 in recorded and any(recorded):  # of a program that is not Python no packages are known
         told = [f"{count or 'none'} recorded" for count in recorded]
-        causes.append(Cause(kind=PACKAGES[0], key=PACKAGES[1], a=told[0], b=told[1]))
-    causes += [_cause(key, a.get(key), b.get(key)) for key in keys]
-    return sorted(causes, key=lambda cause: KINDS.index(cause.kind)), inert
+        packages = [key for key in keys if key[0] == PACKAGES[0]]
+        made.append((Cause(kind=PACKAGES[0], key=PACKAGES[1], a=told[0], b=told[1]), packages))
+    files = [key for key in keys if key[0] == FILES[0]]
+    if len(files) > _FEW:
+        sides = [{key[1]: side[key] for key in files if key in side} for side in (a, b)]
+        made.append((Cause(kind=FILES[0], key=FILES[1], a=sides[0], b=sides[1]), files))
+    together = {key for _, group in made for key in group}
+    return made + [(_cause(key, a.get(key), b.get(key)), [key]) for key in keys if key not in together]
 
 
 def _cause(key: Key, a: Any, b: Any) -> Cause:

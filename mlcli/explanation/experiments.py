@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from ..errors import MlcliError
 from ..workspace import Workspace
 from .code import Codes
 from .factors import CODE, Key, alike, differing, factors, quick
+
+Keys = frozenset[Key]
 
 _LOOKED_BACK = 2000
 _READ = 500
@@ -40,32 +42,36 @@ class Found(Struct, frozen=True):
     repeats: list[Evidence]
 
 
-def experiments(workspace: Workspace, a: Run, b: Run, metric: str, causes: list[Key], codes: Codes) -> Found:
-    """What recorded runs tell of each cause: of the newest 2000 that finished, the first 500 with like params."""
+def experiments(workspace: Workspace, a: Run, b: Run, metric: str, causes: Mapping[Key, Keys], codes: Codes) -> Found:
+    """What recorded runs tell of each cause, which is one thing or several that differ together.
+
+    Of the newest 2000 that finished the first 500 with like params are read.
+    """
     sides: tuple[tuple[Literal["a", "b"], Run, dict[Key, Any]], ...] = (("a", a, factors(a)), ("b", b, factors(b)))
+    wanted: dict[Keys, Key | None] = {frozenset(): None, **{keys: cause for cause, keys in causes.items()}}
     found = Found({}, [])
     for run in _candidates(workspace, a, b, metric):
         own = factors(run)
         for at, (beside, near, there) in enumerate(sides):
             _, far, elsewhere = sides[1 - at]
-            off = differing(there, own)
-            if len(off) > 1 or (off and not (off[0] in causes and alike(own, elsewhere, off[0]))):
+            off = frozenset(differing(there, own))
+            if off not in wanted or not all(alike(own, elsewhere, key) for key in off):
                 continue
             if not codes.same(near, run):
-                off = [*off, CODE]
-            if len(off) > 1 or (off == [CODE] and not (CODE in causes and codes.same(far, run))):
+                off |= {CODE}
+            if off not in wanted or (CODE in off and not codes.same(far, run)):
                 continue
-            _note(found, off, _evidence(run, metric, beside, near))
+            _note(found, wanted[off], _evidence(run, metric, beside, near))
             if not off:
                 break
     return found
 
 
-def _note(found: Found, off: list[Key], evidence: Evidence) -> None:
-    if not off:
+def _note(found: Found, cause: Key | None, evidence: Evidence) -> None:
+    if cause is None:
         found.repeats.append(evidence)
         return
-    known = found.evidence.setdefault(off[0], [])
+    known = found.evidence.setdefault(cause, [])
     if evidence.beside not in {each.beside for each in known}:
         known.append(evidence)
         known.sort(key=lambda each: each.beside)

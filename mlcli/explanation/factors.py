@@ -17,6 +17,7 @@ Key = tuple[str, str]
 KINDS = ("code", "params", "inputs", "packages", "seed", "hardware")
 CODE: Key = ("code", "code")
 COMMAND: Key = ("code", "command")
+FILES: Key = ("inputs", "input files")
 PACKAGES: Key = ("packages", "packages")
 REST: Key = ("packages", "other packages")
 
@@ -44,7 +45,7 @@ def factors(run: Run) -> dict[Key, Any]:
     found |= {("seed" if _SEED.search(key) else "params", key): param.value for key, param in run.params.items()}
     if kept := run.git.snapshot:
         found |= {("code", path): commit for path, commit in kept.nested.items()}
-        found |= {("inputs", file.path): file.digest for file in kept.left_out}
+        found |= {("inputs", file.path): file.digest or f"{file.size} bytes" for file in kept.left_out}
     found |= {("inputs", input_.path): input_.digest for input_ in run.inputs}
     if noted.python:
         found["packages", "python"] = " ".join(filter(None, (noted.implementation, noted.python)))

@@ -16,7 +16,10 @@ _WHOLE = "-U1000000000"
 _WORDS = {"A": "added", "C": "added", "D": "removed", "M": "changed", "R": "renamed", "T": "type changed"}
 # What mlcli keeps and byte code are no source, as in `state`.
 _SOURCE = (":(top,exclude,glob)**/.mlruns/**", ":(top,exclude,glob)**/__pycache__/**")
-_SETTINGS = ("-c", "core.quotePath=false", "-c", "core.compression=-1", "-c", "diff.suppressBlankEmpty=false")
+_SETTINGS = (
+    *("-c", "core.quotePath=false", "-c", "core.compression=-1", "-c", "diff.suppressBlankEmpty=false"),
+    *("-c", "core.attributesFile=/dev/null"),
+)
 # diff-tree reads less of the user's configuration than diff does, and what it reads is said here.
 _PINNED = (
     *("diff-tree", "-r", "--no-commit-id", "--find-renames=50%", "-l1000", "--no-color", "--no-relative"),
@@ -116,7 +119,7 @@ def patch(root: str, before: str, after: str, *, binary: bool) -> bytes:
 def changed_texts(root: str, before: str, after: str, *globs: str) -> Iterator[Texts]:
     """Both sides of each text that differs below these globs; one process answers for all."""
     blobs = None
-    lines = iter(_asked(root, before, after, ("-p", "--full-index", _WHOLE), globs).split(b"\n"))
+    lines = iter(_asked(root, before, after, ("-p", "--full-index", "--text", _WHOLE), globs).split(b"\n"))
     for line in lines:
         if line.startswith(b"index "):
             blobs = _blobs(line)
@@ -137,7 +140,7 @@ def changed_places(root: str, before: str, after: str, *globs: str) -> dict[tupl
     found: dict[tuple[str, str], list[str]] = {}
     blobs = None
     # Without context every line of content begins with a sign, and what looks like a heading is one.
-    for line in _asked(root, before, after, ("-p", "--full-index", "-U0"), globs).split(b"\n"):
+    for line in _asked(root, before, after, ("-p", "--full-index", "--text", "-U0"), globs).split(b"\n"):
         if line.startswith(b"index "):
             blobs = _blobs(line)
         elif blobs and (hunk := _HUNK.match(line)) and hunk[3]:

@@ -8,6 +8,8 @@ import pytest
 from msgspec.structs import replace
 from terminal import in_terminal
 
+from mlcli.domain.run import Input
+
 TRAIN = "def fit(x):\n    return x\n\n\ndef score(x):\n    return 1\n"
 
 
@@ -93,6 +95,23 @@ def test_code_that_is_not_here_is_told_with_the_way_to_it(five, workspace, mlcli
         "2 things differ, and no other run tells them apart; by kind:",
         "   commit 0123456789ab is not in this repository",
         "   hint: git fetch origin 'refs/mlruns/*:refs/mlruns/*'",
+    ]
+
+
+def test_many_inputs_are_one_line(workspace, record, mlcli) -> None:
+    for digit in "ab":
+        files = [Input(path=f"data/{number}.csv", size=1, digest=f"sha256:{digit}") for number in range(12)]
+        run = record(metrics={"accuracy": ord(digit)})
+        workspace.store.change_run(run.id, lambda old, files=files: replace(old, inputs=files))
+    shown = ", ".join(f"data/{number}.csv" for number in range(8))
+    assert mlcli("why").stdout.splitlines()[3:] == [
+        "one thing differs, and it is the cause:",
+        f"   input files  {shown} … and 4 more  inputs",
+    ]
+    assert mlcli("diff").stdout.splitlines()[-3:] == [
+        "    data/9.csv   sha256:a -> sha256:b",
+        "    data/10.csv  sha256:a -> sha256:b",
+        "    data/11.csv  sha256:a -> sha256:b",
     ]
 
 

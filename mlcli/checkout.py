@@ -54,9 +54,8 @@ def checkout(workspace: Workspace, text: str, directory: str | None = None) -> C
         return _answer(source, path, made=False, missing=[])
     if os.path.lexists(path) and (not os.path.isdir(path) or os.path.islink(path) or os.listdir(path)):
         raise Refused(f"{quoted(path, 200)} is there already, and is not that source", f"mlcli checkout {text} DIR")
-    worktrees.require(root, source.commit, snapshot=_is_snapshot(source))
     with _unmade(root, path):
-        missing = worktrees.add(root, path, source.commit)
+        missing = worktrees.add(root, path, source.commit, snapshot=_is_snapshot(source))
         worktrees.mark(path, source.commit)
     return _answer(source, path, made=True, missing=missing)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from .domain.names import MAX_KEY
 from .domain.outcome import Compared, Difference, PackageChange, compare, packages_changed, verdict_of
 from .domain.reproduction import Reproduction, Verdict
-from .domain.run import Run
+from .domain.run import Run, RunStatus
 from .domain.source import GitState
 from .errors import CannotRepeat, GitError, InvalidValue, Missing, MlcliError, NotFound
 from .lookup import find_run
@@ -70,11 +70,14 @@ def reproduce(workspace: Workspace, text: str, wanted: Wanted | None = None) -> 
     wanted = wanted or Wanted()
     if not 0 <= wanted.tolerance < 1:
         raise InvalidValue(f"the tolerance is relative, from 0 to 1, not {wanted.tolerance}", "as --tolerance 1e-6")
-    original = find_run(workspace, text)
+    original = _whole(workspace, find_run(workspace, text))
     try:
+        if original.status is RunStatus.RUNNING and workspace.store.run_ids(original.id):
+            raise CannotRepeat(f"run {original.id[:8]} has not ended", f"mlcli show {original.id[:8]}")
         repeatable(original)
         code = _code(original)
-        with worktree(workspace, code, keep=wanted.keep) as place:
+        is_snapshot = original.git.snapshot is not None
+        with worktree(workspace, code, snapshot=is_snapshot, keep=wanted.keep) as place:
             return _made_again(workspace, original, place, wanted)
     except (CannotRepeat, GitError, Missing) as why:
         return Reproduced(
@@ -85,6 +88,14 @@ def reproduce(workspace: Workspace, text: str, wanted: Wanted | None = None) -> 
             tolerance=wanted.tolerance,
             environment=wanted.environment,
         )
+
+
+def _whole(workspace: Workspace, run: Run) -> Run:
+    """The run as it ended, where a version only knows it as it was when it was registered."""
+    try:
+        return workspace.store.run(run.id)
+    except NotFound:
+        return run
 
 
 def _code(run: Run) -> str:
@@ -98,7 +109,7 @@ def _code(run: Run) -> str:
 
 def _made_again(workspace: Workspace, original: Run, place: Place, wanted: Wanted) -> Reproduced:
     inputs = restore(workspace, place, original.inputs)
-    absent = [*place.missing, *bring_left_out(workspace, place, original)]
+    absent = [*place.missing, *_nested(original), *bring_left_out(workspace, place, original)]
     again = Again(
         recorded=original,
         git=_as_checked_out(original.git),
@@ -131,6 +142,10 @@ def _made_again(workspace: Workspace, original: Run, place: Place, wanted: Wante
 def _as_checked_out(git: GitState) -> GitState:
     """The state of the code in a worktree of a run: its commit or snapshot, and no branch."""
     return replace(git, branch=None, upstream=None, ahead=None, behind=None, operation=None)
+
+
+def _nested(original: Run) -> list[str]:
+    return sorted(original.git.snapshot.nested) if original.git.snapshot else []
 
 
 def _name(original: Run) -> str | None:

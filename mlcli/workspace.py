@@ -104,8 +104,10 @@ class Workspace:
     @property
     def cache_directory(self) -> str:
         """Where this user's programs keep what can be made again: environments and worktrees of reproductions."""
-        home = self.environ.get("XDG_CACHE_HOME") or os.path.join(self.environ.get("HOME", ""), ".cache")
-        return os.path.join(home, "mlcli")
+        place = self.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(place):
+            place = os.path.join(self.environ.get("HOME") or os.path.expanduser("~"), ".cache")
+        return os.path.join(place, "mlcli")
 
     def person(self) -> Person:
         """Who acts here: git's user, else the login name."""

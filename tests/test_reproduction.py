@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from mlcli.domain.outcome import Compared, Difference, PackageChange, compare, p
 from mlcli.domain.reproduction import Reproduction, Verdict
 from mlcli.domain.run import Artifact, Input, Metric, Run, RunStatus
 from mlcli.domain.source import Environment
-from mlcli.errors import InvalidValue, NotFound
+from mlcli.errors import InvalidValue, NotFound, WriteFailed
 from mlcli.reproduction import Reproduced, Wanted, reproduce
 from mlcli.workspace import Workspace
 
@@ -91,11 +92,8 @@ METRIC = "mlcli log metric accuracy=0.9\n"
 
 
 def metric(last: float, count: int = 1) -> Metric:
-    at = NOW
-    return Metric(last=last, step=0, at=at, min=last, min_step=0, max=last, max_step=0, count=count)
+    return Metric(last=last, step=0, at=NOW, min=last, min_step=0, max=last, max_step=0, count=count)
 
-
-from datetime import datetime, timezone  # noqa: E402
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
 NAN, INFINITY = float("nan"), float("inf")
@@ -214,7 +212,7 @@ def test_a_run_is_made_again_and_both_documents_tell_of_it(repo, script, ran, ma
         "first-again", "iris", original.params, {}, "", original.command,
     )  # fmt: skip
     assert (run.git, leftovers(machine), len(git("worktree", "list").splitlines())) == (
-        replace(original.git, branch=None, pushed=None),
+        replace(original.git, branch=None),
         [],
         1,
     )
@@ -815,3 +813,104 @@ def test_registering_a_reproduction_leads_back_to_the_same_code(repo, script, ra
     version = registry.register(workspace, "iris", f"{run.id}:model.txt").version
 
     assert version.run.git.code == original.git.code
+
+
+def test_a_script_that_registers_its_model_adds_no_version_when_it_is_made_again(repo, script, ran) -> None:
+    script(
+        "import mlcli\n"
+        "with mlcli.start_run():\n"
+        "    mlcli.log_metric('accuracy', 0.9)\n"
+        "    info = mlcli.log_model({'depth': 3}, name='model', registered_model_name='iris')\n"
+        "    mlcli.log_param('version', info.registered_model_version)\n",
+        "train.py",
+    )
+    original = ran("python", "train.py")
+    workspace = Workspace(str(repo))
+
+    done = reproduce(workspace, "iris@1")
+
+    assert (done.verdict, done.compared, done.run.params["version"].value) == (
+        IDENTICAL, Compared(metrics=1, models=1), 1,
+    )  # fmt: skip
+    assert (workspace.store.version_numbers("iris"), done.original.id) == ([1], original.id)
+
+
+def test_of_a_run_that_was_registered_before_it_ended_a_clone_compares_what_it_knows(repo, script, ran, git, machine):
+    script(
+        "import mlcli\n"
+        "with mlcli.start_run():\n"
+        "    mlcli.log_metric('accuracy', 0.9)\n"
+        "    mlcli.log_model({'depth': 3}, name='model', registered_model_name='iris')\n"
+        "    mlcli.log_metric('later', 0.9)\n",
+        "train.py",
+    )
+    ran("python", "train.py")
+    git("add", "-A")
+    git("commit", "-qm", "Model")
+    git("clone", "-q", str(repo), str(machine / "clone"))
+
+    done = reproduce(Workspace(str(machine / "clone")), "iris@1")
+
+    assert (done.original.status, done.verdict, done.compared) == (
+        RunStatus.RUNNING, IDENTICAL, Compared(metrics=1, models=1),
+    )  # fmt: skip
+
+
+def test_a_run_that_began_itself_is_made_again_too(repo, script, machine) -> None:
+    script(
+        "import mlcli\nwith mlcli.start_run(run_name='own'):\n    mlcli.log_metric('accuracy', 0.9)\n", "sub/train.py"
+    )
+    subprocess.run(["python", "train.py"], cwd=repo / "sub", check=True)
+
+    done = reproduce(Workspace(str(repo)), "own")
+
+    assert (done.verdict, done.original.command.cwd, done.run.command) == (IDENTICAL, "sub", done.original.command)
+
+
+def test_without_a_home_the_users_own_cache_is_used(repo, script, ran, monkeypatch, machine) -> None:
+    script(METRIC)
+    original = ran()
+    environ = {name: value for name, value in os.environ.items() if name not in {"HOME", "XDG_CACHE_HOME"}}
+    places = [
+        Workspace(str(repo), environ={**environ, **more}).cache_directory
+        for more in ({"HOME": "/h"}, {"HOME": "/h", "XDG_CACHE_HOME": "/c"}, {"HOME": "/h", "XDG_CACHE_HOME": "rel"})
+    ]
+    assert places == ["/h/.cache/mlcli", "/c/mlcli", "/h/.cache/mlcli"]
+    assert os.path.isabs(Workspace(str(repo), environ=environ).cache_directory)
+
+    elsewhere = Workspace(str(repo), environ={**environ, "HOME": "/nowhere", "XDG_CACHE_HOME": str(machine / "cache")})
+    assert reproduce(elsewhere, original.id).verdict is IDENTICAL
+    assert os.listdir(machine / "cache" / "mlcli" / "worktrees") == []
+
+
+def test_a_cache_that_cannot_be_made_is_one_error_and_nothing_was_run(repo, script, ran, machine) -> None:
+    script(METRIC)
+    original = ran()
+    (machine / "file").write_text("")
+    workspace = Workspace(str(repo), environ={**os.environ, "XDG_CACHE_HOME": str(machine / "file")})
+
+    with pytest.raises(WriteFailed):
+        reproduce(workspace, original.id)
+
+    assert workspace.store.run_ids() == [original.id]
+
+
+def test_the_cache_may_be_reached_by_a_link(repo, script, ran, machine) -> None:
+    (machine / "large").mkdir()
+    (machine / "home" / ".cache").symlink_to(machine / "large")
+    script('mlcli log param where="$(mlcli show @ --json | grep -c cwd)"\n' + METRIC)
+    original = ran()
+
+    done = reproduce(Workspace(str(repo)), original.id)
+
+    assert (done.verdict, done.run.command.cwd) == (IDENTICAL, ".")
+
+
+def test_secrets_and_crowds_that_the_snapshot_left_out_are_told_as_absent(repo, script, ran) -> None:
+    script(METRIC)
+    script("TOKEN=1", ".env", commit=False)
+    original = ran()
+
+    done = reproduce(Workspace(str(repo)), original.id)
+
+    assert (done.verdict, done.absent) == (IDENTICAL, [".env"])

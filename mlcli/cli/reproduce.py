@@ -103,7 +103,9 @@ def _told(done: Reproduced, run: Run) -> None:
     names = f"{run.id[:8]} {run.name} and {done.original.id[:8]} {done.original.name}"
     within = f", metrics within {done.tolerance:g}" if done.verdict.value == "equivalent" else ""
     bare = not any((done.compared.metrics, done.compared.models, done.compared.artifacts, done.differences))
-    output.out(f"{verdict}: {output.escaped(names)}{within}" + (", which logged nothing to compare" if bare else ""))
+    output.out(f"{verdict}: {output.escaped(names)}{within}" + (", by their exit codes alone" if bare else ""))
+    if done.reason:
+        output.warning(done.reason)
     failed = run.status.value != "finished" and done.original.status.value == "finished"
     if failed and not done.original.inputs:
         output.err(f"{output.paint('hint:', 'cyan', sys.stderr)} {_IGNORED}")

@@ -9,8 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from .reproduction import Verdict
-from .run import Metric, Run
+from .run import Metric, Run, RunStatus
 from .source import Environment
+
+_EARLY = {"metrics", "models", "artifacts"}
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -45,7 +47,8 @@ class PackageChange(Struct, frozen=True, kw_only=True):
 def compare(recorded: Run, again: Run, tolerance: float) -> tuple[list[Difference], Compared]:
     """Each thing that differs between a run and its twin, and how many there were to be compared.
 
-    Metrics are held to the relative tolerance; where there are some, files need not be the same byte for byte.
+    Metrics are held to the relative tolerance; where there are some, files need not be the same byte for byte. Of a run
+    that was registered before it ended, only what was known then is compared.
     """
     models = {model.path: model.digest for model in recorded.models}, {m.path: m.digest for m in again.models}
     files = _other_files(recorded), _other_files(again)
@@ -61,6 +64,8 @@ def compare(recorded: Run, again: Run, tolerance: float) -> tuple[list[Differenc
         models=len(models[0].keys() & models[1].keys()),
         artifacts=len(files[0].keys() & files[1].keys()),
     )
+    if recorded.status is RunStatus.RUNNING:
+        differences = [each for each in differences if each.recorded is not None and each.group in _EARLY]
     return differences, both
 
 

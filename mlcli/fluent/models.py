@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from .. import flavors, registry, serving, tracking
 from ..domain.model import ModelVersion
-from ..domain.run import Model, Signature
+from ..domain.run import Model, RunStatus, Signature
+from ..lookup import find_run, versions_of
 from ..workspace import Workspace
 from .active import current
 
@@ -75,5 +76,19 @@ def load_model(model_uri: str) -> Any:
 
 
 def register_model(model_uri: str, name: str) -> ModelVersion:
-    """Register a run's model as the next version of `name`; registered already, that version is given again."""
-    return registry.register(Workspace.find(), name, model_uri, once=True).version
+    """Register a run's model as the next version of `name`; registered already, that version is given again.
+
+    So it is where the run makes another again whose model was registered: a reproduction adds no version.
+    """
+    workspace = Workspace.find()
+    if (made := _registered_before(workspace, model_uri, name)) is not None:
+        return made
+    return registry.register(workspace, name, model_uri, once=True).version
+
+
+def _registered_before(workspace: Workspace, model_uri: str, name: str) -> ModelVersion | None:
+    run = find_run(workspace, model_uri)
+    if run.reproduces is None or run.status is not RunStatus.RUNNING or name not in workspace.store.models():
+        return None
+    versions = versions_of(workspace, [name])
+    return next((version for version in reversed(versions) if version.run.id == run.reproduces.run_id), None)

@@ -41,13 +41,13 @@ def require(root: str, commit: str, *, snapshot: bool = False) -> None:
     raise GitError(f"{what} {commit[:12]} is not in this {'shallow clone' if shallow else 'repository'}", hint)
 
 
-def add(root: str, path: str, commit: str) -> list[str]:
+def add(root: str, path: str, commit: str, *, snapshot: bool = False) -> list[str]:
     """Check a commit out at `path`, where nothing or an empty directory is, and its submodules in it.
 
     A submodule comes from where it is checked out below `root`; those that do not are answered, by their paths. No
-    hook runs, nor a filter that the repository brings; the user's own filters do.
+    hook runs, nor a filter that the repository brings; the user's own filters do. A `snapshot` is fetched otherwise.
     """
-    require(root, commit)
+    require(root, commit, snapshot=snapshot)
     overrides = (*_WHOLE, *without_filters(read_config(root, SECONDS)))
     # --force: the path may have been a worktree that was removed by hand.
     answer(root, ("worktree", "add", "--force", "--detach", path, commit), overrides, seconds=SECONDS)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..domain.names import quoted
-from ..domain.run import Artifact, Input, ParamSource, Run, RunStatus
+from ..domain.run import Artifact, Input, ParamSource, Run
 from ..domain.source import GitState
 from ..errors import CannotRepeat, WriteFailed
 from ..execution import Executed, Request, run_command
@@ -39,8 +39,6 @@ class Again(Struct, frozen=True, kw_only=True):
 def repeatable(run: Run) -> None:
     """CannotRepeat, with the reason, where what is recorded of a run's command is not enough to run it again."""
     argv = run.command.argv
-    if run.status is RunStatus.RUNNING:
-        raise CannotRepeat(f"run {run.id[:8]} has not ended", f"mlcli show {run.id[:8]}")
     if run.command.masked:
         count = "a secret" if run.command.masked == 1 else f"{run.command.masked} secrets"
         raise CannotRepeat(
@@ -59,12 +57,15 @@ def repeatable(run: Run) -> None:
 def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Callable[[Run], None]) -> Executed:
     """Run the command in the worktree, as a run in the same store; what it prints goes to stderr and into its log.
 
-    KeyboardInterrupt or SystemExit where it was interrupted: its run has ended as killed then.
+    KeyboardInterrupt or SystemExit where it was interrupted: its run has ended as killed then. Raises where its end
+    could not be recorded.
     """
     recorded = again.recorded
     cwd = _directory(place, recorded)
     argv = recorded.command.argv
-    environ = environ_in(place, workspace.environ, argv[0], cwd=cwd, bin_directory=again.bin_directory)
+    started = argv_in(place, argv, cwd=cwd, bin_directory=again.bin_directory)
+    program = os.path.join(cwd, started[0]) if os.sep in started[0] else started[0]
+    environ = environ_in(place, workspace.environ, program, cwd=cwd, bin_directory=again.bin_directory)
     environ |= {ROOT_VARIABLE: place.workspace, STORE_VARIABLE: workspace.store.root}
     there = Workspace(
         place.workspace, store=workspace.store.root, environ=environ, now=workspace.now, new_id=workspace.new_id
@@ -75,10 +76,11 @@ def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Cal
         params={key: param for key, param in recorded.params.items() if param.source is ParamSource.DECLARED},
         inputs=[_as_input(workspace, each) for each in again.inputs],
     )
-    started = argv_in(place, argv, cwd=cwd, bin_directory=again.bin_directory)
     request = Request(argv=argv, started=started, git=again.git, given=given)
     with standing_in(cwd), _stdout_as_stderr():
         done = run_command(there, request, cwd=cwd, announce=announce)
+    if done.trouble is not None:
+        raise done.trouble
     if done.ending.exit_code and done.ending.interrupted:
         raise KeyboardInterrupt if done.ending.interrupted == 2 else SystemExit(128 + done.ending.interrupted)
     return done

@@ -39,21 +39,21 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def worktree(workspace: Workspace, commit: str, *, keep: bool = False) -> Iterator[Place]:
+def worktree(workspace: Workspace, commit: str, *, snapshot: bool = False, keep: bool = False) -> Iterator[Place]:
     """A worktree of a commit below the user's cache directory, gone at the end unless it is to be kept.
 
     It is also where an error, a Ctrl-C or a SIGTERM is the end; what a killed process left behind goes now.
     """
     user_root = worktrees.root_of(workspace.root)
     below = os.path.relpath(os.path.realpath(workspace.root), user_root)
-    parent = os.path.join(workspace.cache_directory, "worktrees")
+    parent = os.path.realpath(os.path.join(workspace.cache_directory, "worktrees"))
     _sweep(parent, user_root)
     top = os.path.join(parent, f"kept-{os.urandom(4).hex()}" if keep else _name())
     root = os.path.join(top, os.path.basename(user_root) or "repository")
     with _signals_raise():
         try:
             _make(parent, top)
-            missing = worktrees.add(user_root, root, commit)
+            missing = worktrees.add(user_root, root, commit, snapshot=snapshot)
             worktrees.mark(root, commit)
             yield Place(
                 root=root,
@@ -121,11 +121,11 @@ def _is_left(name: str) -> bool:
 
 def _sweep(parent: str, user_root: str) -> None:
     """Remove what killed processes left of this repository, and what no longer belongs to any."""
-    with suppress(OSError, GitError):
-        for name in os.listdir(parent):
-            top = os.path.join(parent, name)
-            if not _is_left(name) or os.path.islink(top):
-                continue
+    for name in os.listdir(parent) if os.path.isdir(parent) else ():
+        top = os.path.join(parent, name)
+        if not _is_left(name) or os.path.islink(top):
+            continue
+        with suppress(OSError, GitError):  # another sweeps it, too
             roots = [os.path.join(top, inner) for inner in os.listdir(top)]
             shared = {worktrees.shared_by(root) for root in roots} - {None}
             if not shared or any(worktrees.is_linked(user_root, root) for root in roots):

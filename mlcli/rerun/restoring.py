@@ -65,6 +65,8 @@ def bring_left_out(workspace: Workspace, place: Place, run: Run) -> list[str]:
     for file in snapshot.left_out if snapshot else ():
         there = os.path.normpath(os.path.join(place.root, file.path))
         users = os.path.join(place.user_root, file.path)
+        if os.path.lexists(there):  # it is an input
+            continue
         may = bool(file.digest) and _is_within(place, there)
         if not may or not _copied(workspace, users, there, file.digest):
             absent.append(file.path)

@@ -46,6 +46,7 @@ A, B, C = Compare(("name",), "=", "a"), Compare(("name",), "=", "b"), Compare(("
         ("status NOT IN ('failed')", Negated(Compare(("status",), "in", ("failed",)))),
         ("params.x is null", Compare(("params", "x"), "isnull", None)),
         ("params.x IS NOT NULL", Negated(Compare(("params", "x"), "isnull", None))),
+        ("reproduces = 'x'", Compare(("reproduces",), "=", "x")),
         ("git.dirty = false", Compare(("git", "dirty"), "=", False)),
         ("not name = 'a'", Negated(A)),
         ("NOT not name = 'a'", Negated(Negated(A))),

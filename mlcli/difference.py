@@ -11,8 +11,9 @@ from .domain.model import ModelVersion
 from .domain.names import quoted
 from .domain.run import Run
 from .domain.values import same_value
-from .errors import Ambiguous, MlcliError, NotFound
-from .gitrepo.changes import ChangedFile, changed_files, is_commit_id, patch
+from .errors import Ambiguous, Missing, MlcliError, NotFound
+from .gitrepo.changes import ChangedFile, changed_files, is_commit_id, patch, require_commits
+from .gitrepo.rewritten import found_again
 from .lookup import Commit, Content, find_any
 from .workspace import Workspace
 
@@ -20,13 +21,15 @@ from .workspace import Workspace
 class Side(Struct, frozen=True, kw_only=True):
     """One of the two: what it is called, its run, and the commit that holds its code.
 
-    `unkept` says why that commit lacks what was not committed when the run began; None where it lacks nothing.
+    `base` is the commit that was checked out, where `commit` is a snapshot of what was not committed; `unkept` says why
+    `commit` lacks what was not committed, None where it lacks nothing.
     """
 
     name: str
     kind: Literal["run", "version", "commit"]
     run_id: str | None = None
     commit: str | None = None
+    base: str | None = None
     unkept: str | None = None
 
 
@@ -40,7 +43,10 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class CodeChange(Struct, frozen=True, kw_only=True):
-    """The files that differ between two commits; `beside` is what lay in a tree and its snapshot does not hold."""
+    """The files that differ between two commits; `beside` is what lay in a tree and its snapshot does not hold.
+
+    The commits are those of the two sides; of one that is not here, another with the same tree.
+    """
 
     from_commit: str
     to_commit: str
@@ -110,6 +116,7 @@ def found(workspace: Workspace, text: str) -> tuple[Side, Run | None]:
         kind="version" if isinstance(thing, ModelVersion) else "run",
         run_id=run.id,
         commit=run.git.code,
+        base=run.git.commit if run.git.snapshot else None,
         unkept=unkept(run),
     ), run
 
@@ -146,9 +153,38 @@ def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | 
         if not is_commit_id(side.commit):
             raise NotFound(f"{side.name} names no commit but {quoted(side.commit)}", "mlcli doctor")
     before, after = a.commit or "", b.commit or ""
-    files = changed_files(workspace.repository.root, before, after) if before != after else []
+    files: list[ChangedFile] = []
+    if before != after and not (one and other and have_same_tree(one, other)):
+        root = workspace.repository.root
+        try:
+            files = changed_files(root, before, after)
+        except Missing:
+            before, after = _here(root, before, one), _here(root, after, other)
+            files = changed_files(root, before, after)
     beside = _changes(one, other, _beside) if one is not None and other is not None else []
     return CodeChange(from_commit=before, to_commit=after, files=files, beside=beside)
+
+
+def have_same_tree(one: Run, other: Run) -> bool:
+    """Whether two runs are known to have had all the same files, without asking git."""
+    first, second = _tree(one), _tree(other)
+    return first is not None and first == second
+
+
+def _tree(run: Run) -> str | None:
+    return run.git.snapshot.tree if run.git.snapshot else run.git.tree
+
+
+def _here(root: str, commit: str, run: Run | None) -> str:
+    """The commit if it is here, else one of the same tree that a branch leads to; Missing where neither is."""
+    try:
+        require_commits(root, [commit])
+    except Missing:
+        again = found_again(root, commit, _tree(run), None) if run else None
+        if again is None or again.what != "tree":
+            raise
+        return again.commit
+    return commit
 
 
 def _beside(run: Run) -> dict[str, Any]:

@@ -288,18 +288,44 @@ def test_a_patch_leads_from_one_tree_to_the_other_byte_for_byte(repo, git, machi
 @pytest.mark.parametrize("kept", [True, False], ids=["a snapshot", "a commit"])
 def test_a_commit_that_is_not_here_is_named_with_the_way_to_fetch_it(workspace, record, amend, kept: bool) -> None:
     one, other = record(params={"depth": 1}), record(params={"depth": 2})
-    amend(one, commit=NOWHERE) if not kept else amend(one, dirty=True, snapshot=Snapshot(commit=NOWHERE, tree=NOWHERE))
+    lost = {"dirty": True, "snapshot": Snapshot(commit=NOWHERE, tree=NOWHERE)} if kept else {"commit": NOWHERE}
+    amend(one, tree=NOWHERE, **lost)
 
     found = difference(workspace, one.id, other.id)
 
     assert found == Difference(
-        a=replace(side(one), commit=NOWHERE),
+        a=replace(side(one), commit=NOWHERE, base=one.git.commit if kept else None),
         b=side(other),
         reason="commit 0123456789ab is not in this repository",
         hint=FETCH,
         params=[Change(key="depth", how="changed", a=1, b=2)],
     )
     assert (found.same, patch_of(workspace, found)) == (False, b"")
+
+
+def test_a_commit_that_was_rewritten_is_compared_by_another_of_the_same_tree(
+    workspace, record, amend, repo, git
+) -> None:
+    one = record()
+    (repo / "train.py").write_text("print('better')\n")
+    other = commit(git)
+    amend(one, commit=NOWHERE)
+
+    found = difference(workspace, one.id, "main")
+
+    assert (found.a.commit, found.reason) == (NOWHERE, None)
+    assert (found.code.from_commit, found.code.to_commit, [file.path for file in found.code.files]) == (
+        one.git.commit,
+        other,
+        ["train.py"],
+    )
+
+
+def test_runs_of_one_tree_on_two_commits_have_the_same_code(workspace, record, amend, git) -> None:
+    one, other = record(), record()
+    amend(one, commit=NOWHERE)
+    found = difference(workspace, one.id, other.id)
+    assert (found.same, found.code) == (True, CodeChange(from_commit=NOWHERE, to_commit=other.git.commit))
 
 
 @pytest.mark.parametrize("text", ["--output=/tmp/evil", "HEAD", "main", "0123", "-", "a" * 41, "", "\x1b[31m"])

@@ -452,7 +452,7 @@ def test_large_files_beside_a_snapshot_are_inputs_and_nested_repositories_code(w
 
 def test_code_that_cannot_be_compared_is_a_cause_that_says_why(workspace, record, amend) -> None:
     one, other = record(metrics={"accuracy": 0.9}), record(metrics={"accuracy": 0.8})
-    amend(one, commit=NOWHERE)
+    amend(one, commit=NOWHERE, tree=NOWHERE)
 
     found = explanation(workspace, one.id, other.id)
 

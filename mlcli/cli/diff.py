@@ -13,7 +13,7 @@ from .options import Json
 from .pager import show_paged
 
 if TYPE_CHECKING:
-    from ..difference import Change, CodeChange, Difference
+    from ..difference import Change, CodeChange, Difference, Side
     from ..gitrepo.changes import ChangedFile
     from ..workspace import Workspace
 
@@ -86,7 +86,8 @@ def _lines(workspace: Workspace, found: Difference, *, stat: bool, code: bool) -
         yield from [f"  {output.paint('hint:', 'cyan')} {output.escaped(found.hint)}"] if found.hint else []
     if found.code and (found.code.files or found.code.beside):
         if everything:
-            yield from _heading(f"code {found.code.from_commit[:7]} -> {found.code.to_commit[:7]}")
+            yield from _heading(f"code {code_name(found.a)} -> {code_name(found.b)}")
+        yield from _stand_ins(found.code, found.a, found.b)
         if stat or everything:
             yield from _files(found.code)
         if code or everything:
@@ -99,6 +100,19 @@ def _lines(workspace: Workspace, found: Difference, *, stat: bool, code: bool) -
         if len(found.inputs) > FEW:
             yield output.paint(f"  ({len(found.inputs) - FEW} more inputs differ: --json)", "dim")
         yield from _environment(found.environment)
+
+
+def code_name(side: Side) -> str:
+    """The commit of a side's code, and what it is kept on top of: 3f7dea9 (uncommitted, on f020328)."""
+    on = f" (uncommitted, on {side.base[:7]})" if side.base else ""
+    return f"{side.commit[:7]}{on}" if side.commit else "-"
+
+
+def _stand_ins(code: CodeChange, *sides: Side) -> Iterator[str]:
+    for side, commit in zip(sides, (code.from_commit, code.to_commit), strict=True):
+        if side.commit and side.commit != commit:
+            told = f"  {side.commit[:7]} is not in this repository: shown is {commit[:7]}, which has the same files"
+            yield output.paint(told, "yellow")
 
 
 def _heading(text: str) -> Iterator[str]:

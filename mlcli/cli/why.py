@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import output, words
+from .diff import code_name
 from .options import Json
 from .pager import show_paged
 
@@ -77,7 +78,8 @@ def _verdict(found: Explanation) -> str:
 def _cause(found: Explanation, cause: Cause, number: str) -> Iterator[str]:
     indent = " " * max(3, len(number) + 1)
     head = f"{output.paint(f'{number:<{len(indent)}}', 'dim') if number else indent}{output.paint(cause.key, 'bold')}"
-    yield f"{head}  {_values(cause)}{output.paint(f'  {cause.kind}', 'dim') if cause.kind not in {cause.key} else ''}"
+    kind = output.paint(f"  {cause.kind}", "dim") if cause.kind != cause.key else ""
+    yield f"{head}  {_values(found, cause)}{kind}"
     if cause.reason:
         yield f"{indent}{output.paint(cause.reason, 'yellow')}"
         yield from [f"{indent}{output.paint('hint:', 'cyan')} {output.escaped(found.hint)}"] if found.hint else []
@@ -89,7 +91,7 @@ def _cause(found: Explanation, cause: Cause, number: str) -> Iterator[str]:
         yield f"{indent}{_evidence(found, evidence)}"
 
 
-def _values(cause: Cause) -> str:
+def _values(found: Explanation, cause: Cause) -> str:
     if cause.key == "other packages":
         names = list(dict.fromkeys((*cause.a, *cause.b)))
         told = [f"{name} {cause.a.get(name, '-')} -> {cause.b.get(name, '-')}" for name in names[:FEW]]
@@ -97,6 +99,8 @@ def _values(cause: Cause) -> str:
     if cause.key == "input files" and isinstance(cause.a, dict):
         names = list(dict.fromkeys((*cause.a, *cause.b)))
         return output.escaped(", ".join(names[:FEW])) + _more(len(names))
+    if (cause.kind, cause.key) == ("code", "code"):
+        return f"{code_name(found.a)} -> {code_name(found.b)}"
     if cause.kind == "code" and cause.key != "command":
         return " -> ".join(str(commit)[:7] if commit else "-" for commit in (cause.a, cause.b))
     told_side = words.short_digest if str(cause.a or cause.b).startswith("sha256:") else words.told_value

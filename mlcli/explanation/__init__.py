@@ -146,7 +146,7 @@ def _code(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list[M
     if torn or found.code is None or before is None or after is None:
         reason = f"what was not committed for {torn.name} is gone: {torn.unkept}" if torn else found.reason
         return [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, reason=reason), [CODE])], []
-    files = codes.touched(before, after, found.code.files, one, other) if found.code.files else []
+    files = codes.touched(found.code, one, other) if found.code.files else []
     active = [file for file in files if not file.inert]
     made = [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active), [CODE])] if active else []
     return made, [file for file in files if file.inert]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from msgspec import Struct
 
+from ..difference import CodeChange, have_same_tree
 from ..domain.functions import touched
 from ..domain.run import Run
 from ..errors import MlcliError
@@ -59,22 +59,24 @@ class Codes:
         if not (is_whole(one) and is_whole(other)):
             return False
         before, after = one.git.code or "", other.git.code or ""
-        if before == after:
+        if before == after or have_same_tree(one, other):
             return True
         key = min(before, after), max(before, after)
         if key not in self._same and len(self._same) < _LOOKS:
             try:
                 files = changed_files(self._workspace.repository.root, before, after)
-                self._same[key] = all(each.inert for each in self.touched(before, after, files, one, other))
+                change = CodeChange(from_commit=before, to_commit=after, files=files)
+                self._same[key] = all(each.inert for each in self.touched(change, one, other))
             except MlcliError:
                 self._same[key] = False
         return self._same.get(key, False)
 
-    def touched(self, before: str, after: str, files: Iterable[ChangedFile], *runs: Run) -> list[Touched]:
+    def touched(self, change: CodeChange, *runs: Run) -> list[Touched]:
         """The files that differ and are no inputs of the runs: with functions first, the most changed first."""
         root = self._workspace.repository.root
         inputs = {path for run in runs for path in _inputs_of(run, self._workspace.root, root)}
-        left = [file for file in files if file.path not in inputs]
+        before, after = change.from_commit, change.to_commit
+        left = [file for file in change.files if file.path not in inputs]
         left.sort(key=lambda file: -((file.added or 0) + (file.removed or 0)))
         functions: dict[tuple[str, str], list[str] | None] = {}
         if any(_is_edited(file, (".py",)) for file in left):

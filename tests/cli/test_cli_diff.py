@@ -233,7 +233,7 @@ def test_less_shows_colours_and_leaves_the_text_on_the_screen(two, long) -> None
 
 
 def test_a_commit_that_is_not_here_is_told_beside_what_is_known(two, workspace, mlcli) -> None:
-    workspace.store.change_run(two[0].id, lambda run: replace(run, git=replace(run.git, commit=NOWHERE)))
+    workspace.store.change_run(two[0].id, lambda run: replace(run, git=replace(run.git, commit=NOWHERE, tree=NOWHERE)))
 
     whole, code, stat = (mlcli("diff", *options) for options in ([], ["--code"], ["--stat"]))
 
@@ -263,6 +263,24 @@ metrics
             "mlcli: error: the code cannot be compared: commit 0123456789ab is not in this repository\n"
             "hint: git fetch origin 'refs/mlruns/*:refs/mlruns/*'\n",
         )
+
+
+def test_a_commit_that_was_rewritten_is_shown_by_its_twin(two, workspace, mlcli, git) -> None:
+    workspace.store.change_run(two[0].id, lambda run: replace(run, git=replace(run.git, commit=NOWHERE)))
+    twin = git("rev-parse", "--short=7", "HEAD~1")
+    assert mlcli("diff", "--stat").stdout == (
+        f"  0123456 is not in this repository: shown is {twin}, which has the same files\n  train.py  +1 -1\n"
+    )
+
+
+def test_uncommitted_code_is_named_with_the_commit_that_it_was_on(record, repo, mlcli, git) -> None:
+    record()
+    (repo / "train.py").write_text("print(2)\n")
+    dirty = record()
+    head = git("rev-parse", "--short=7", "HEAD")
+    line = f"code {head} -> {dirty.git.code[:7]} (uncommitted, on {head})"
+    assert mlcli("diff").stdout.splitlines()[2] == line
+    assert mlcli("why").stdout.splitlines()[-2:] == [f"   {line.replace('code ', 'code  ')}", "   train.py: top level"]
 
 
 def test_a_dirty_tree_that_was_not_kept_is_warned_of(two, workspace, mlcli) -> None:

@@ -87,7 +87,7 @@ def test_an_effect_that_is_no_more_than_noise_is_said_to_be(workspace, record, m
 def test_code_that_is_not_here_is_told_with_the_way_to_it(five, workspace, mlcli) -> None:
     run_id = workspace.store.run_ids(five[3])[0]
     missing = "0123456789abcdef0123456789abcdef01234567"
-    workspace.store.change_run(run_id, lambda run: replace(run, git=replace(run.git, commit=missing)))
+    workspace.store.change_run(run_id, lambda run: replace(run, git=replace(run.git, commit=missing, tree=missing)))
 
     lines = mlcli("why", five[3], five[4], "--metric", "accuracy").stdout.splitlines()
 

@@ -47,27 +47,28 @@ def wanted(recorded: Environment) -> str:
 
 def made(recorded: Environment, place: str, say: Callable[[str], None]) -> Installer:
     """Make an empty environment at `place`; what installs into it. CannotBuild where that Python cannot be had."""
-    version, python = wanted(recorded), os.path.join(place, "bin", "python")
-    kind = "pypy" if recorded.implementation == "pypy" else "python"
+    name = f"{'pypy' if recorded.implementation == 'pypy' else 'python'}{wanted(recorded)}"
+    interpreter, python = _interpreter(recorded, name, say), os.path.join(place, "bin", "python")
     uv = which("uv")
-    if uv:
-        asked = f"pypy{version}" if kind == "pypy" else version
-        code, told = ran([uv, "venv", "--quiet", "--no-project", "--python", asked, place])
+    if uv:  # which takes no virtual environment's interpreter by itself, and fetches what is not here
+        code, told = ran([uv, "venv", "--quiet", "--no-project", "--python", interpreter or name, place])
         if code:
-            hint = f"put {kind}{version} on the PATH; or: {CURRENT}"
-            raise CannotBuild(f"uv makes no environment with Python {version}: {first_words(told)}", hint)
+            hint = f"put {name} on the PATH; or: {CURRENT}"
+            raise CannotBuild(f"uv makes no environment with Python {wanted(recorded)}: {first_words(told)}", hint)
         return Installer([uv, "pip", "install", "--quiet", "--no-deps", "--python", python])
-    interpreter = _interpreter(recorded, f"{kind}{version}", say)
+    if interpreter is None:
+        hint = f"install uv, which fetches it, or put {name} on the PATH; or: {CURRENT}"
+        raise CannotBuild(f"Python {wanted(recorded)} is not here, and the run was made with {recorded.python}", hint)
     code, told = ran([interpreter, "-I", "-m", "venv", place])
     if code:
-        hint = f"install uv, or what {kind}{version} lacks (on Debian: apt install {kind}{version}-venv)"
+        hint = f"install uv, or what {name} lacks (on Debian: apt install {name}-venv)"
         raise CannotBuild(f"{interpreter} makes no environment: {first_words(told)}", hint)
     pip = [python, "-I", "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input"]
     install = [*pip, "install", "--no-deps", "--no-warn-script-location"]
     return Installer(install, keeps=("pip",), brings=("setuptools",), removes=(*pip, "uninstall", "--yes"))
 
 
-def _interpreter(recorded: Environment, name: str, say: Callable[[str], None]) -> str:
+def _interpreter(recorded: Environment, name: str, say: Callable[[str], None]) -> str | None:
     """An interpreter of the recorded version on this machine, else one that differs in the last part of it only."""
     close: dict[str, str] = {}
     for path, implementation, version in _here(name):
@@ -77,12 +78,10 @@ def _interpreter(recorded: Environment, name: str, say: Callable[[str], None]) -
             return path
         if version.startswith(f"{wanted(recorded)}."):
             close.setdefault(version, path)
-    if not close:
-        hint = f"install uv, which fetches it, or put {name} on the PATH; or: {CURRENT}"
-        raise CannotBuild(f"Python {wanted(recorded)} is not here, and the run was made with {recorded.python}", hint)
-    version, path = next(iter(close.items()))
-    say(f"Python {version} stands in for {escaped(recorded.python)}, which is not here")
-    return path
+    for version, path in close.items():
+        say(f"Python {version} stands in for {escaped(recorded.python)}, which is not here")
+        return path
+    return None
 
 
 def _here(name: str) -> Iterator[tuple[str, str, str]]:

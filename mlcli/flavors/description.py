@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ..domain.names import quoted
 from ..domain.run import Model, Signature
+from ..domain.typed import typed
 from ..errors import Corrupt, NewerFormat, NotFound
 
 FILE = "model.json"
@@ -84,12 +85,13 @@ def read_description(directory: str, *, path: str = "model") -> Model:
 
 def _decode(body: bytes, name: str, path: str) -> Model:
     try:
-        written = msgspec.json.decode(body, type=_Stamp).format
+        document = msgspec.json.decode(body)
+        written = typed(document, _Stamp).format
         if written > FORMAT:
             raise NewerFormat(
                 f"{name} has format {written} and this mlcli reads up to {FORMAT}", "pip install -U mlcli"
             )
-        told = msgspec.json.decode(body, type=_Document)
+        told = typed(document, _Document)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise Corrupt(f"{name} is half or altered: {exc}", "take it from git, or save the model again") from None
     if written < 1 or not plain(told.file):

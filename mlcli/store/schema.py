@@ -19,6 +19,7 @@ from ..domain.names import quoted
 from ..domain.numbers import finite
 from ..domain.run import Metric, Run
 from ..domain.stage import Event, Holder
+from ..domain.typed import typed
 from ..errors import Corrupt, InvalidValue, NewerFormat
 from . import digest
 from .files import MAX_DOCUMENT
@@ -159,7 +160,7 @@ def commits_in(data: bytes) -> set[str]:
 def convert(document: Document, type_: type[T], where: str) -> T:
     """The document as a domain value; Corrupt naming the field where its shape is another."""
     try:
-        return msgspec.convert(document, type_)
+        return typed(document, type_)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Corrupt(
             f"{where} does not have the shape of a {type_.__name__.lower()}: {error}", "mlcli doctor"

@@ -192,6 +192,55 @@ def test_every_kind_of_change_to_a_file_is_told(repo, git, machine) -> None:
     ]
 
 
+@pytest.fixture
+def with_library(repo: Path, git, machine) -> tuple[str, str]:
+    """Two commits whose submodule differs in a file, and in one of a submodule of its own."""
+    places = [machine / "work" / name for name in ("inner", "library")]
+    for place in places:
+        place.mkdir()
+        git("init", "-q", at=place)
+        (place / "f.py").write_text("def fit():\n    return 1\n")
+        git("add", "-A", at=place)
+        git("commit", "-qm", "One", at=place)
+    add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    git(*add, str(places[0]), "inner", at=places[1])
+    git("commit", "-qam", "Two", at=places[1])
+    git(*add, str(places[1]), "lib é")
+    git("-c", "protocol.file.allow=always", "submodule", "update", "--init", "--recursive", "-q")
+    before = commit(git)
+    for place in (repo / "lib é" / "inner", repo / "lib é"):
+        (place / "f.py").write_text("def fit():\n    return 2\n")
+        git("add", "-A", at=place)
+        git("commit", "-qm", "Three", at=place)
+    return before, commit(git)
+
+
+def test_what_differs_in_submodules_is_told_too(repo, with_library) -> None:
+    assert [(path, status, added) for path, _, status, added, *_ in statuses(repo, *with_library)] == [
+        ("lib é", "changed", 1), ("lib é/f.py", "changed", 1), ("lib é/inner", "changed", 1),
+        ("lib é/inner/f.py", "changed", 1),
+    ]  # fmt: skip
+
+
+def test_a_patch_of_submodules_is_applied_in_them(repo, git, with_library) -> None:
+    made = patch(str(repo), *with_library, binary=True)
+    git("checkout", "-q", with_library[0])
+    git("submodule", "-q", "update", "--recursive")
+    subprocess.run(["git", "apply"], input=made, cwd=repo, check=True)
+    assert [(repo / place / "f.py").read_text()[-2] for place in ("lib é", "lib é/inner")] == ["2", "2"]
+
+
+def test_a_link_in_the_place_of_a_submodule_leads_nowhere(repo, git, machine, with_library) -> None:
+    (repo / "lib é").rename(machine / "elsewhere")
+    (repo / "lib é").symlink_to(machine / "elsewhere")
+    assert [path for path, *_ in statuses(repo, *with_library)] == ["lib é"]
+
+
+def test_a_submodule_that_is_not_checked_out_is_told_by_its_commits(repo, git, with_library) -> None:
+    git("submodule", "-q", "deinit", "-f", "--all")
+    assert [path for path, *_ in statuses(repo, *with_library)] == ["lib é"]
+
+
 def test_the_store_and_byte_code_are_no_code_wherever_they_lie(repo, git) -> None:
     before = git("rev-parse", "HEAD")
     for place in (".mlruns/models/x", "project/.mlruns/x", "__pycache__/x.pyc", "a/b/__pycache__/x.pyc"):
@@ -408,6 +457,17 @@ def test_runs_of_dirty_trees_are_compared_by_what_ran(workspace, record, repo, g
     assert [(file.path, file.status) for file in found.code.files] == [("new.py", "added"), ("train.py", "changed")]
     assert b"-print(1)\n+print(2)\n" in patch_of(workspace, found)
     assert (found.a.unkept, found.b.unkept) == (None, None)
+
+
+def test_runs_of_a_dirty_submodule_are_compared_inside_it(workspace, record, repo, with_library) -> None:
+    for number in (7, 8):
+        (repo / "lib é" / "f.py").write_text(f"def fit():\n    return {number}\n")
+        record(metrics={"accuracy": number})
+
+    found = difference(workspace, "@1", "@")
+
+    assert [file.path for file in found.code.files] == ["lib é", "lib é/f.py"]
+    assert b"-    return 7\n+    return 8\n" in patch_of(workspace, found)
 
 
 def test_a_run_beside_itself_asks_nothing_of_git(workspace, record, amend) -> None:

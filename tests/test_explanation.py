@@ -438,6 +438,25 @@ def test_dirty_runs_are_explained_by_their_snapshots(workspace, record, amend, r
     )
 
 
+def test_functions_of_a_submodule_are_named(workspace, record, repo, git, machine) -> None:
+    library = machine / "work" / "library"
+    library.mkdir()
+    git("init", "-q", at=library)
+    (library / "model.py").write_text(TRAIN)
+    git("add", "-A", at=library)
+    git("commit", "-qm", "One", at=library)
+    git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "lib")
+    git("commit", "-qm", "Library")
+    record(metrics={"accuracy": 0.9})
+    (repo / "lib" / "model.py").write_text(TRAIN.replace("return x", "return 2 * x"))
+    record(metrics={"accuracy": 0.8})
+
+    assert explanation(workspace, "@1", "@").causes[0].files == [
+        Touched(path="lib/model.py", status="changed", names=["fit()"]),
+        Touched(path="lib", status="changed"),
+    ]
+
+
 def test_large_files_beside_a_snapshot_are_inputs_and_nested_repositories_code(workspace, record, amend, git) -> None:
     one, other = record(metrics={"accuracy": 1}), record(metrics={"accuracy": 2})
     head, tree = git("rev-parse", "HEAD"), git("rev-parse", "HEAD^{tree}")

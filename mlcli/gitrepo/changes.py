@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from msgspec import Struct
 
 from ..errors import GitError, Missing
-from .command import answer, readable
+from .command import answer, is_root, readable
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@ ?(.*)")
+_SUBMODULE = "160000"
 _WHOLE = "-U1000000000"
 _WORDS = {"A": "added", "C": "added", "D": "removed", "M": "changed", "R": "renamed", "T": "type changed"}
 # What mlcli keeps and byte code are no source, as in `state`.
@@ -24,7 +27,7 @@ _SETTINGS = (
 _PINNED = (
     *("diff-tree", "-r", "--no-commit-id", "--find-renames=50%", "-l1000", "--no-color", "--no-relative"),
     *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--submodule=short", "--diff-algorithm=myers"),
-    *("--indent-heuristic", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"),
+    *("--indent-heuristic", "--inter-hunk-context=0"),
 )
 
 
@@ -72,7 +75,11 @@ def require_commits(root: str, commits: Iterable[str]) -> None:
 
 
 def changed_files(root: str, before: str, after: str) -> list[ChangedFile]:
-    """The files that differ between two commits, by path; renames are found."""
+    """The files that differ between two commits, by path, and then those in submodules; renames are found."""
+    return [file for tree in _trees(root, before, after) for file in _files(*tree)]
+
+
+def _files(root: str, before: str, after: str, below: bytes = b"") -> list[ChangedFile]:
     tokens = iter(_asked(root, before, after, ("-z", "--raw", "--no-abbrev", "--numstat")).split(b"\0"))
     found: dict[bytes, tuple[list[str], bytes | None]] = {}
     counts: dict[bytes, list[bytes]] = {}
@@ -87,7 +94,10 @@ def changed_files(root: str, before: str, after: str) -> list[ChangedFile]:
             if not path:
                 path = (next(tokens), next(tokens))[1]
             counts[path] = numbers
-    return [_file(path, *about, counts.get(path, [b"0", b"0"])) for path, about in sorted(found.items())]
+    return [
+        _file(below + path, about, below + was if was else None, counts.get(path, [b"0", b"0"]))
+        for path, (about, was) in sorted(found.items())
+    ]
 
 
 def _file(path: bytes, about: list[str], was: bytes | None, numbers: list[bytes]) -> ChangedFile:
@@ -112,41 +122,69 @@ def _there(id_: str) -> str | None:
 
 
 def patch(root: str, before: str, after: str, *, binary: bool) -> bytes:
-    """The patch that leads from one commit to another; with `binary` it can be applied, whatever the files hold."""
-    return _asked(root, before, after, ("-p", "-U3", *(("--binary", "--full-index") if binary else ("--abbrev=7",))))
+    """The patch that leads from one commit to another, submodules included; with `binary` git can apply it."""
+    how = ("-p", "-U3", *(("--binary", "--full-index") if binary else ("--abbrev=7",)))
+    return b"".join(
+        _asked(
+            where, first, second, (*how, f"--src-prefix=a/{os.fsdecode(below)}", f"--dst-prefix=b/{os.fsdecode(below)}")
+        )
+        for where, first, second, below in _trees(root, before, after)
+    )
 
 
 def changed_texts(root: str, before: str, after: str, *globs: str) -> Iterator[Texts]:
-    """Both sides of each text that differs below these globs; one process answers for all."""
+    """Both sides of each text that differs below these globs; one process answers for all of a repository."""
     blobs = None
-    lines = iter(_asked(root, before, after, ("-p", "--full-index", "--text", _WHOLE), globs).split(b"\n"))
-    for line in lines:
-        if line.startswith(b"index "):
-            blobs = _blobs(line)
-        elif (hunk := _HUNK.match(line)) and blobs:
-            left = [int(hunk[1] or b"1"), int(hunk[2] or b"1")]
-            sides: tuple[list[bytes], list[bytes]] = ([], [])
-            while any(left):
-                text = next(lines)
-                for at, absent in ((0, b"+"), (1, b"-")):
-                    if text[:1] not in {absent, b"\\"}:
-                        sides[at].append(text[1:])
-                        left[at] -= 1
-            yield Texts(blobs=blobs, before=b"\n".join(sides[0]), after=b"\n".join(sides[1]))
+    for where, first, second, _ in _trees(root, before, after):
+        lines = iter(_asked(where, first, second, ("-p", "--full-index", "--text", _WHOLE), globs).split(b"\n"))
+        for line in lines:
+            if line.startswith(b"index "):
+                blobs = _blobs(line)
+            elif (hunk := _HUNK.match(line)) and blobs:
+                sides = _sides(lines, int(hunk[1] or b"1"), int(hunk[2] or b"1"))
+                yield Texts(blobs=blobs, before=b"\n".join(sides[0]), after=b"\n".join(sides[1]))
+
+
+def _sides(lines: Iterator[bytes], *left: int) -> tuple[list[bytes], list[bytes]]:
+    """The next lines of a patch, so many of each side."""
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    while len(sides[0]) < left[0] or len(sides[1]) < left[1]:
+        line = next(lines)
+        for side, absent in zip(sides, (b"+", b"-"), strict=True):
+            if line[:1] not in {absent, b"\\"}:
+                side.append(line[1:])
+    return sides
 
 
 def changed_places(root: str, before: str, after: str, *globs: str) -> dict[tuple[str, str], list[str]]:
     """What git calls the functions in which each text below these globs differs, by the ids of its contents."""
     found: dict[tuple[str, str], list[str]] = {}
     blobs = None
-    # Without context every line of content begins with a sign, and what looks like a heading is one.
-    for line in _asked(root, before, after, ("-p", "--full-index", "--text", "-U0"), globs).split(b"\n"):
-        if line.startswith(b"index "):
-            blobs = _blobs(line)
-        elif blobs and (hunk := _HUNK.match(line)) and hunk[3]:
-            places = found.setdefault(blobs, [])
-            places += [place] if (place := readable(hunk[3].strip())) not in places else []
+    for where, first, second, _ in _trees(root, before, after):
+        # Without context every line of content begins with a sign, and what looks like a heading is one.
+        for line in _asked(where, first, second, ("-p", "--full-index", "--text", "-U0"), globs).split(b"\n"):
+            if line.startswith(b"index "):
+                blobs = _blobs(line)
+            elif blobs and (hunk := _HUNK.match(line)) and hunk[3]:
+                places = found.setdefault(blobs, [])
+                places += [place] if (place := readable(hunk[3].strip())) not in places else []
     return found
+
+
+def _trees(root: str, before: str, after: str, below: bytes = b"") -> Iterator[tuple[str, str, str, bytes]]:
+    """This repository and its two commits, then those of each submodule that differs, is checked out and has both."""
+    yield root, before, after, below
+    if not os.path.isfile(os.path.join(root, ".gitmodules")):
+        return
+    for file in _files(root, before, after):
+        place = os.path.join(os.path.realpath(root), file.path)
+        if file.mode_a != _SUBMODULE or file.mode_b != _SUBMODULE or os.path.realpath(place) != place:
+            continue
+        if not is_root(place) or file.blob_a is None or file.blob_b is None:
+            continue
+        with suppress(GitError, Missing):
+            require_commits(place, (file.blob_a, file.blob_b))
+            yield from _trees(place, file.blob_a, file.blob_b, below + os.fsencode(f"{file.path}/"))
 
 
 def _blobs(line: bytes) -> tuple[str, str]:

@@ -83,6 +83,12 @@ def forget(root: str, path: str) -> None:
         answer(root, ("worktree", "remove", "--force", "--force", path), seconds=SECONDS)
 
 
+def tidy(root: str) -> None:
+    """Let git clear away what a killed git half made or half removed; what is only out of reach now stays known."""
+    with suppress(GitError):
+        answer(root, ("worktree", "prune", "--expire=3.months.ago"), seconds=SECONDS)
+
+
 def is_linked(root: str, path: str) -> bool:
     """Whether a linked worktree of this repository begins at `path`."""
     shared = shared_by(path)

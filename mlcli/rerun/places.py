@@ -49,7 +49,7 @@ def worktree(workspace: Workspace, commit: str, *, snapshot: bool = False, keep:
     parent = os.path.realpath(os.path.join(workspace.cache_directory, "worktrees"))
     _sweep(parent, user_root)
     top = os.path.join(parent, f"kept-{os.urandom(4).hex()}" if keep else _name())
-    root = os.path.join(top, os.path.basename(user_root) or "repository")
+    root = _root_in(top, user_root)
     with _signals_raise():
         try:
             _make(parent, top)
@@ -68,6 +68,10 @@ def worktree(workspace: Workspace, commit: str, *, snapshot: bool = False, keep:
                     _remove(top, root, user_root)
 
 
+def _root_in(top: str, user_root: str) -> str:
+    return os.path.join(top, os.path.basename(user_root) or "repository")
+
+
 def _make(parent: str, top: str) -> None:
     try:
         os.makedirs(parent, 0o700, exist_ok=True)
@@ -77,21 +81,25 @@ def _make(parent: str, top: str) -> None:
 
 
 def _remove(top: str, root: str, user_root: str) -> None:
+    """Remove a worktree and all around it; the directory that tells of it goes last, should we be killed meanwhile."""
     try:
         worktrees.remove(user_root, root)
-        known = False
     except GitError:
-        known = True
-    shutil.rmtree(top, ignore_errors=True)
-    if os.path.lexists(top):  # the command may have left a directory that cannot be written to
-        os.chmod(top, stat.S_IRWXU)
-        for directory, names, _ in os.walk(top):
-            for name in names:
-                if not os.path.islink(place := os.path.join(directory, name)):
-                    os.chmod(place, stat.S_IRWXU)
-        shutil.rmtree(top, ignore_errors=True)
-    if known:
+        _clear(root)
         worktrees.forget(user_root, root)
+    _clear(top)
+
+
+def _clear(top: str) -> None:
+    shutil.rmtree(top, ignore_errors=True)
+    if not os.path.lexists(top):
+        return
+    os.chmod(top, stat.S_IRWXU)  # the command may have left a directory that cannot be written to
+    for directory, names, _ in os.walk(top):
+        for name in names:
+            if not os.path.islink(place := os.path.join(directory, name)):
+                os.chmod(place, stat.S_IRWXU)
+    shutil.rmtree(top, ignore_errors=True)
 
 
 # What was left behind
@@ -129,7 +137,8 @@ def _sweep(parent: str, user_root: str) -> None:
             roots = [os.path.join(top, inner) for inner in os.listdir(top)]
             shared = {worktrees.shared_by(root) for root in roots} - {None}
             if not shared or any(worktrees.is_linked(user_root, root) for root in roots):
-                _remove(top, roots[0] if roots else top, user_root)
+                worktrees.tidy(user_root)
+                _remove(top, roots[0] if roots else _root_in(top, user_root), user_root)
 
 
 # Signals

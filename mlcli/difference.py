@@ -178,7 +178,7 @@ def _tree(run: Run) -> str | None:
 def _here(root: str, commit: str, run: Run | None) -> str:
     """The commit if it is here, else one of the same tree that a branch leads to; Missing where neither is."""
     try:
-        require_commits(root, [commit])
+        require_commits(root, [commit], snapshots=bool(run and run.git.snapshot))
     except Missing:
         again = found_again(root, commit, _tree(run), None) if run else None
         if again is None or again.what != "tree":

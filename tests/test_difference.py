@@ -352,6 +352,21 @@ def test_a_commit_that_is_not_here_is_named_with_the_way_to_fetch_it(workspace, 
     assert (found.same, patch_of(workspace, found)) == (False, b"")
 
 
+@pytest.mark.parametrize(("kept", "hint"), [(False, "git fetch --unshallow"), (True, FETCH)])
+def test_a_shallow_clone_is_told_how_to_have_the_commit(record, amend, repo, git, machine, kept: bool, hint) -> None:
+    one = record(name="one")
+    if kept:
+        amend(one, dirty=True, snapshot=Snapshot(commit=NOWHERE, tree=NOWHERE))
+    (repo / "train.py").write_text("2\n")
+    git("commit", "-qam", "Two")
+    record(name="two")
+    copy = machine / "work" / "copy"
+    git("clone", "-q", "--depth=1", f"file://{repo}", str(copy))
+    (repo / ".mlruns").rename(copy / ".mlruns")
+
+    assert difference(Workspace(str(copy)), "one", "two").hint == hint
+
+
 def test_a_commit_that_was_rewritten_is_compared_by_another_of_the_same_tree(
     workspace, record, amend, repo, git
 ) -> None:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from msgspec import Struct
 
 from ..errors import GitError, Missing
-from .command import answer, is_root, readable
+from .command import answer, common_dir_of, git_dir_of, is_root, readable
+from .worktrees import SNAPSHOTS
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@ ?(.*)")
@@ -63,14 +64,15 @@ def is_commit_id(text: str | None) -> bool:
     return bool(text and _ID.fullmatch(text))
 
 
-def require_commits(root: str, commits: Iterable[str]) -> None:
-    """Missing, naming the first of these commits that is not here."""
+def require_commits(root: str, commits: Iterable[str], *, snapshots: bool = False) -> None:
+    """Missing, naming the first of these commits that is not here, and what would fetch it."""
     for commit in commits:
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
         if not is_commit_id(commit) or not answer(root, asked, ok=(0, 1, 128)):
+            shallow = os.path.exists(os.path.join(common_dir_of(git_dir_of(root)), "shallow"))
             raise Missing(
                 f"commit {readable(commit.encode(errors='replace'))[:12]} is not in this repository",
-                "git fetch origin 'refs/mlruns/*:refs/mlruns/*'",
+                "git fetch --unshallow" if shallow and not snapshots else SNAPSHOTS,
             )
 
 

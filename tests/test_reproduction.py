@@ -626,6 +626,15 @@ def test_absolute_paths_into_the_tree_lead_into_the_worktree(repo, script, ran) 
     assert [reproduce(workspace, run.id).verdict for run in runs] == [IDENTICAL, IDENTICAL]
 
 
+def test_what_is_written_by_an_absolute_path_is_written_in_the_worktree(repo, script, ran) -> None:
+    script('mkdir -p "$(dirname "$1")"\necho made >> "$1"\nls "$2" >/dev/null\nmlcli log artifact "$1"\n')
+    original = ran("sh", "train.sh", str(repo / "made" / "out.txt"), str(repo / ".mlruns" / "store.json"))
+
+    done = reproduce(Workspace(str(repo)), original.id)
+
+    assert (done.verdict, (repo / "made" / "out.txt").read_text()) == (IDENTICAL, "made\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["src", "flat", "pth"])
 def test_a_project_that_is_installed_from_the_users_tree_is_imported_from_the_worktree(

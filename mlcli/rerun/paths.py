@@ -13,7 +13,9 @@ from .places import Place
 
 
 def inside(place: Place, path: str) -> str | None:
-    """Where a path of the user's tree is in the worktree; None for any other path."""
+    """Where a path of the user's tree is in the worktree; None for any other path, and for the store's."""
+    if f"{os.path.normpath(path)}{os.sep}".startswith(f"{place.store}{os.sep}"):
+        return None
     for top in (place.user_root, place.user_workspace):
         below = os.path.relpath(os.path.normpath(path), top) if os.path.isabs(path) else os.pardir
         if below != os.pardir and not below.startswith(os.pardir + os.sep):
@@ -24,8 +26,8 @@ def inside(place: Place, path: str) -> str | None:
 def argv_in(place: Place, argv: Sequence[str], *, cwd: str, bin_directory: str | None) -> list[str]:
     """The arguments as they are to be given in the worktree's directory `cwd`.
 
-    A path into the user's tree becomes that of the worktree where the worktree has such a file; a program that lies in
-    the user's tree and not in the worktree, as `.venv/bin/python` does, stays the user's.
+    A path into the user's tree becomes that of the worktree, so that nothing is read or written in the user's; only a
+    program that is not in the worktree, as `.venv/bin/python`, stays the user's.
     """
     program, *rest = argv
     return [_program(place, program, cwd, bin_directory), *(_argument(place, arg) for arg in rest)]
@@ -40,13 +42,14 @@ def _program(place: Place, program: str, cwd: str, bin_directory: str | None) ->
     if os.sep in program and not os.path.isabs(program) and not os.path.exists(os.path.join(cwd, program)):
         users = os.path.join(place.user_workspace, os.path.relpath(cwd, place.workspace), program)
         return os.path.abspath(users) if os.path.exists(users) else program
-    return _argument(place, program)
+    there = inside(place, program)
+    return there if there and os.path.exists(there) else program
 
 
 def _argument(place: Place, argument: str) -> str:
     option, equals, path = argument.rpartition("=")
-    there = inside(place, path) if os.path.isabs(path) else None
-    return f"{option}{equals}{there}" if there and os.path.exists(there) else argument
+    there = inside(place, path)
+    return f"{option}{equals}{there}" if there else argument
 
 
 def environ_in(

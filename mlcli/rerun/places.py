@@ -28,13 +28,14 @@ _NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{8}")
 class Place(Struct, frozen=True, kw_only=True):
     """A worktree: its top and its directory that stands for the workspace, and the same two of the user's.
 
-    `missing` are the submodules that are not in it.
+    `store` is where the user's runs are, and no part of it; `missing` are the submodules that are not in it.
     """
 
     root: str
     workspace: str
     user_root: str
     user_workspace: str
+    store: str
     missing: list[str] = []
 
 
@@ -60,6 +61,7 @@ def worktree(workspace: Workspace, commit: str, *, snapshot: bool = False, keep:
                 workspace=os.path.normpath(os.path.join(root, below)),
                 user_root=user_root,
                 user_workspace=workspace.root,
+                store=os.path.abspath(workspace.store.root),
                 missing=missing,
             )
         finally:

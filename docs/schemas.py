@@ -104,7 +104,7 @@ class Why(Struct):
     b: Side
     metric: str | None
     metrics: list[Moved]
-    verdict: Literal["equal", "unexplained", "only", "ranked"]
+    verdict: Literal["unmeasured", "equal", "unexplained", "only", "ranked"]
     causes: list[Cause]
     inert: list[Touched]
     repeats: list[Evidence]

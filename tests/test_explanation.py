@@ -406,7 +406,7 @@ def test_runs_without_metrics_are_explained_as_far_as_they_go(workspace, record)
     record(params={"depth": 1})
     record(params={"depth": 2}, status="failed")
     found = explanation(workspace, "@1", "@")
-    assert (found.verdict, found.metrics, kinds(found)) == ("equal", [], [("params", "depth")])
+    assert (found.verdict, found.metrics, kinds(found)) == ("unmeasured", [], [("params", "depth")])
 
 
 def test_a_commit_has_no_metrics_to_explain(workspace, record) -> None:

@@ -61,6 +61,8 @@ def _lines(found: Explanation) -> Iterator[str]:
 def _verdict(found: Explanation) -> str:
     count = len(found.causes)
     differs = f"{words.counted(count, 'thing')} {'differs' if count == 1 else 'differ'}"
+    if found.verdict == "unmeasured":
+        return f"neither has a metric; {differs if count else 'nothing else differs, either'}"
     if found.verdict == "equal":
         which = "the metric is" if found.metrics else "all metrics are"
         return f"{which} equal; {differs if count else 'nothing else differs, either'}"

@@ -21,6 +21,8 @@ from .code import Codes, Touched
 from .experiments import Evidence, experiments
 from .factors import CODE, COMMAND, FILES, KINDS, PACKAGES, REST, Key, differing, factors
 
+Verdict = Literal["unmeasured", "equal", "unexplained", "only", "ranked"]
+
 _FEW = 8
 _TIMES = {"time", "seconds", "latency", "duration", "ms", "secs"}
 
@@ -49,16 +51,16 @@ class Cause(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """What differs between two runs, the likeliest cause first.
 
-    `metric` is the one that evidence is of. `verdict`: equal (the metrics are), unexplained (they differ and nothing
-    else is known to), only (one cause differs), ranked. `inert` are files that differ while all programs do the same,
-    `repeats` runs in which nothing differed from A or B.
+    `metric` is the one that evidence is of. `verdict`: unmeasured (neither has metrics), equal (the metrics are),
+    unexplained (they differ and nothing else is known to), only (one cause differs), ranked. `inert` are files that
+    differ while all programs do the same, `repeats` runs in which nothing differed from A or B.
     """
 
     a: Side
     b: Side
     metric: str | None
     metrics: list[Moved]
-    verdict: Literal["equal", "unexplained", "only", "ranked"]
+    verdict: Verdict
     causes: list[Cause]
     inert: list[Touched] = []
     repeats: list[Evidence] = []
@@ -90,16 +92,18 @@ def explanation(workspace: Workspace, a: str, b: str, metric: str | None = None)
         repeats = known.repeats
         if len(causes) > 1:  # what is alone needs no run to tell it from others
             causes = _ranked(causes, known.evidence)
-    changed = any(not same_value(each.a, each.b) for each in metrics)
+    changed = None
+    if one.metrics or other.metrics:
+        changed = any(not same_value(each.a, each.b) for each in metrics)
     return Explanation(
         a=side_a, b=side_b, metric=first, metrics=metrics, causes=causes, inert=inert, repeats=repeats,
         verdict=_verdict(causes, changed=changed), hint=found.hint,
     )  # fmt: skip
 
 
-def _verdict(causes: list[Cause], *, changed: bool) -> Literal["equal", "unexplained", "only", "ranked"]:
+def _verdict(causes: list[Cause], *, changed: bool | None) -> Verdict:
     if not changed:
-        return "equal"
+        return "unmeasured" if changed is None else "equal"
     known = [cause for cause in causes if cause.reason is None]
     return "ranked" if len(causes) > 1 else "only" if known else "unexplained"
 

@@ -26,7 +26,7 @@ _SETTINGS = (
 )
 # diff-tree reads less of the user's configuration than diff does, and what it reads is said here.
 _PINNED = (
-    *("diff-tree", "-r", "--no-commit-id", "--find-renames=50%", "-l1000", "--no-color", "--no-relative"),
+    *("diff-tree", "-r", "--no-commit-id", "--find-renames=50%", "-l1000", "--no-color"),
     *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none", "--submodule=short", "--diff-algorithm=myers"),
     *("--indent-heuristic", "--inter-hunk-context=0"),
 )

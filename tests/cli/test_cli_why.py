@@ -67,6 +67,15 @@ def test_a_run_beside_itself_has_nothing_to_explain(five, mlcli) -> None:
     assert mlcli("why", "@", "@").stdout.splitlines()[-1] == "all metrics are equal; nothing else differs, either"
 
 
+def test_runs_without_metrics_are_said_to_have_none(record, mlcli) -> None:
+    record(params={"depth": 1})
+    record(params={"depth": 2})
+    assert [mlcli("why", *refs).stdout.splitlines()[2:] for refs in (["@1", "@"], ["@", "@"])] == [
+        ["neither has a metric; 1 thing differs", "   depth  1 -> 2  params"],
+        ["neither has a metric; nothing else differs, either"],
+    ]
+
+
 def test_what_varies_by_itself_is_said_to(five, mlcli) -> None:
     lines = mlcli("why", five[0], five[1]).stdout.splitlines()
     assert lines[-1] == (

@@ -54,6 +54,8 @@ def checkout(workspace: Workspace, text: str, directory: str | None = None) -> C
         return _answer(source, path, made=False, missing=[])
     if os.path.lexists(path) and (not os.path.isdir(path) or os.path.islink(path) or os.listdir(path)):
         raise Refused(f"{quoted(path, 200)} is there already, and is not that source", f"mlcli checkout {text} DIR")
+    if f"{path}{os.sep}".startswith(f"{root}{os.sep}"):
+        raise Refused(f"{quoted(path, 200)} is in the repository's own tree", f"mlcli checkout {text}   goes beside it")
     with _unmade(root, path):
         missing = worktrees.add(root, path, source.commit, snapshot=_is_snapshot(source))
         worktrees.mark(path, source.commit)
@@ -113,7 +115,8 @@ def _commit(workspace: Workspace, text: str) -> str | None:
 
 def _code(run: Run) -> str:
     if run.git.code is None:
-        raise CannotRepeat(f"the code of run {run.id[:8]} was not kept: {run.git.reason or 'no commit is recorded'}")
+        why = run.git.reason or "no commit is recorded"
+        raise CannotRepeat(f"the code of run {run.id[:8]} was not kept: {why}", "commit, then run again")
     return run.git.code
 
 

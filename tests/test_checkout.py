@@ -92,9 +92,11 @@ def test_what_is_there_already_is_refused_and_left_as_it_is(workspace, record, m
     for name in ("full", "file", "link"):
         with pytest.raises(Refused):
             checkout(workspace, "first", str(machine / name))
-    with pytest.raises(Refused):
-        checkout(workspace, "first", str(repo))
+    for inside in (repo, repo / "new" / "below"):
+        with pytest.raises(Refused):
+            checkout(workspace, "first", str(inside))
 
+    assert sorted(os.listdir(repo)) == [".git", ".mlruns", "train.py"]
     assert [(machine / name).read_text() for name in ("full/mine", "file", "link")] == ["mine"] * 3
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from datetime import timedelta
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from contract import faults_of
 
-from mlcli import doctor, inputs, lookup, tracking, trash
+from mlcli import capture, doctor, inputs, lookup, tracking, trash
 from mlcli.domain.run import Artifact, Input
 
 TOUCH = ["--", "touch", "started"]
@@ -190,6 +192,20 @@ def test_what_is_kept_is_a_copy(kept, workspace, data):
     assert [path.read_text() for path in paths] == ["5\n", "3,4\n", "1,2\n"]
     assert [each.kept for each in kept.inputs] == [True, True, True]
     assert {path.stat().st_nlink for path in data.rglob("*.csv")} == {1}
+
+
+def test_inputs_are_kept_also_where_a_file_system_has_no_locks(data, workspace, monkeypatch):
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    source = capture.collect(["true"], root=workspace.root, cwd=workspace.root, environ={}, at=workspace.now())
+    files = inputs.found(workspace, ["data/train.csv"], cwd=workspace.root)
+    with inputs.taken(workspace, files, keep=True) as taken:
+        run = tracking.begin(workspace, source, tracking.Given(inputs=[each.input for each in taken]))
+    assert workspace.store.has_content(as_artifact(run.inputs[0]))
+    with workspace.store.adding_content():
+        pass
 
 
 def test_gc_keeps_what_was_kept_as_long_as_its_run_stands(kept, workspace):

@@ -73,7 +73,7 @@ class Store(Protocol):
         """
 
     def adding_content(self) -> AbstractContextManager[None]:
-        """Keep sweeps out while content is kept that no document cites yet."""
+        """Keep sweeps out while content is kept that no document cites yet; one within another is one."""
 
     def add_points(self, run_id: str, points: Sequence[MetricPoint]) -> None:
         """Append to a run's metrics; in the kernel's hands when this returns."""

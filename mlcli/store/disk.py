@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from _thread import get_ident
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -60,6 +61,7 @@ class DiskStore:
         self.root = root
         self.files = Files(root, sync=sync)
         self._is_alive = is_alive
+        self._adding: set[int] = set()
         self._registry: DocumentFiles = registry or self.files
         self._directories: dict[str, DocumentDir] = {}
         self._database = NamedDB(self._directory, self._table_names)
@@ -169,8 +171,18 @@ class DiskStore:
     def sweep(self, keep: timedelta, elsewhere: Iterable[bytes] = (), *, dry_run: bool = False) -> Swept:
         return self._trash.sweep(keep, elsewhere, dry_run=dry_run)
 
-    def adding_content(self) -> AbstractContextManager[None]:
-        return self.files.lock(layout.CONTENT_LOCK, shared=True)
+    @contextmanager
+    def adding_content(self) -> Iterator[None]:
+        thread = get_ident()
+        if thread in self._adding:  # where a lock is a lease, a second would wait for the first
+            yield
+            return
+        with self.files.lock(layout.CONTENT_LOCK, shared=True):
+            self._adding.add(thread)
+            try:
+                yield
+            finally:
+                self._adding.discard(thread)
 
     def settling_content(self) -> AbstractContextManager[None]:
         return self.files.lock(layout.CONTENT_LOCK)

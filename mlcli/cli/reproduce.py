@@ -89,7 +89,7 @@ def _as_json(done: Reproduced) -> None:
 def _told(done: Reproduced, run: Run) -> None:
     _code(done.original)
     if done.absent:
-        _line("", output.paint(f"not there: {_few(done.absent)}", "yellow"))
+        _line("", output.paint(f"≠ not there: {_few(done.absent)}", "yellow"))
     if done.inputs:
         origins = sorted({each.origin.value for each in done.inputs})
         _line("inputs", f"= {words.counted(len(done.inputs), 'file')} (from {', '.join(origins)})")
@@ -109,7 +109,8 @@ def _told(done: Reproduced, run: Run) -> None:
     failed = run.status.value != "finished" and done.original.status.value == "finished"
     if failed and not done.original.inputs:
         output.err(f"{output.paint('hint:', 'cyan', sys.stderr)} {_IGNORED}")
-    output.next_step(f"mlcli compare {done.original.id[:8]} {run.id[:8]}")
+    verb = "why" if done.verdict.value == "different" else "compare"
+    output.next_step(f"mlcli {verb} {done.original.id[:8]} {run.id[:8]}")
 
 
 _IGNORED = "files that git ignores are not in a worktree: mlcli run --input data/… names what a run reads"
@@ -124,11 +125,13 @@ def _code(run: Run) -> None:
 
 
 def _environment(done: Reproduced) -> None:
-    changed = [f"{each.name} {each.recorded or 'absent'} → {each.again or 'absent'}" for each in done.packages]
-    if changed:
-        _line("env", f"≠ {words.counted(len(changed), 'package')}: {_few(changed, 5)}")
-    elif done.original.environment.packages:
-        _line("env", f"= {words.counted(len(done.original.environment.packages), 'package')}")
+    recorded = done.original.environment.packages
+    if not done.packages and recorded:
+        _line("env", f"= {words.counted(len(recorded), 'package')}")
+    for at, each in enumerate(done.packages):
+        sign = output.paint("≠", "yellow")
+        change = f"{each.name} {each.recorded or 'absent'} → {each.again or 'absent'}"
+        _line("env" if at == 0 else "", f"{sign} {output.escaped(change)}")
 
 
 def _group(label: str, compared: int, what: str, differences: list[Difference]) -> None:

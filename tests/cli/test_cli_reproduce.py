@@ -109,6 +109,49 @@ def test_what_is_impossible_is_one_line_with_a_hint_and_exits_3(repo, run, mlcli
     )
 
 
+def test_every_package_that_differs_is_told(repo, mlcli) -> None:
+    mlcli("run", "--name", "first", "--", "python", "train.py")
+    workspace, original = Workspace(str(repo)), newest(repo)
+    packages = {**original.environment.packages, "aaa-gone": "1.0", "msgspec": "0.0.1"}
+    del packages["tinydb"]
+    recorded = replace(original.environment, python="3.1.4", packages=packages)
+    workspace.store.change_run(original.id, lambda run: replace(run, environment=recorded))
+
+    done = mlcli("reproduce", "first")
+
+    now = original.environment
+    assert (done.returncode, done.stdout.splitlines()[1:-1]) == (
+        0,
+        [
+            f"  env        ≠ python 3.1.4 → {now.python}",
+            "             ≠ aaa-gone 1.0 → absent",
+            f"             ≠ msgspec 0.0.1 → {now.packages['msgspec']}",
+            f"             ≠ tinydb absent → {now.packages['tinydb']}",
+        ],
+    )
+
+
+def test_inputs_and_what_is_not_there_are_told(repo, mlcli, git) -> None:
+    (repo / ".gitignore").write_text("data\n")
+    git("add", "-A")
+    git("commit", "-qm", "Ignore")
+    (repo / "data").mkdir()
+    for name in ("a", "b"):
+        (repo / "data" / name).write_text(name)
+    (repo / ".env").write_text("TOKEN=1")
+    mlcli("run", "--name", "first", "--input", "data", "--", "sh", "-c", "cat data/*")
+    commit = (newest(repo).git.commit or "")[:7]
+
+    done = mlcli("reproduce", "first")
+
+    assert done.stdout.splitlines()[:3] == [
+        f'  code       = {commit} "Ignore" + uncommitted .env',
+        "             ≠ not there: .env",
+        "  inputs     = 2 files (from workspace)",
+    ]
+    assert "by their exit codes alone" in done.stdout.splitlines()[3]
+
+
 def test_reproduce_json_is_exact(repo, run, mlcli, machine) -> None:
     original = run(f"test -e {machine}/again && v=2 || v=1\ntouch {machine}/again\nmlcli log metric loss=$v\n")
 

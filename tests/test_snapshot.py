@@ -342,6 +342,19 @@ def test_what_a_filter_of_the_user_cleans_is_recorded_cleaned(repo: Path, git) -
     assert (files_of(git, snapshot.commit)["x.up"], snapshot.bypassed) == ("100644 TEXT", [])
 
 
+def test_a_large_file_of_git_lfs_stays_an_id_where_the_repository_sets_that_up(repo: Path, git) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3000\n"
+    (repo / ".gitattributes").write_text("*.bin filter=lfs\n")
+    (repo / "x.bin").write_text(pointer)
+    git("add", "-A")
+    git("commit", "-qm", "Pointer")
+    git("config", "filter.lfs.clean", "git-lfs clean -- %f")
+    (repo / "x.bin").write_bytes(b"x" * 3000)
+    snapshot = kept(repo, SnapshotLimits(1000, 5000)).snapshot
+    assert files_of(git, snapshot.commit)["x.bin"] == f"100644 {pointer.strip()}"
+    assert snapshot.left_out == [LeftOut(path="x.bin", size=3000, digest="", reason="large")]
+
+
 def test_a_required_filter_that_is_missing_is_passed_over_and_recorded(repo: Path, git) -> None:
     git("config", "--global", "filter.lfs.clean", "no-such-program clean")
     git("config", "--global", "filter.lfs.required", "true")

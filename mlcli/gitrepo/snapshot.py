@@ -35,7 +35,8 @@ _SECRET = re.compile(
 def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str, limits: SnapshotLimits) -> Snapshot:
     """Write what the working tree holds as a commit on top of `parent`, dated `date`; no ref leads to it yet."""
     chosen, left_out = _chosen(tree, status.untracked, limits)
-    changed, unreadable = _readable(tree, [path for path in status.changed if path not in status.submodules])
+    own = [path for path in status.changed if path not in status.submodules]
+    changed, unreadable = _readable(tree, own, limits)
     tree.change("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines([*changed, *chosen]))
     inner = {path: _kept_submodule(tree, path, limits) for path in status.submodules}
     if inner:
@@ -98,14 +99,20 @@ def _chosen(tree: WorkTree, untracked: list[bytes], limits: SnapshotLimits) -> t
     return chosen, named
 
 
-def _readable(tree: WorkTree, changed: list[bytes]) -> tuple[list[bytes], list[LeftOut]]:
-    """The changed files that can be read; of the others the snapshot holds what was committed."""
+def _readable(tree: WorkTree, changed: list[bytes], limits: SnapshotLimits) -> tuple[list[bytes], list[LeftOut]]:
+    """The changed files that can be read; of the others the snapshot holds what was committed.
+
+    So it is with large files where git-lfs is set up by the repository itself, and therefore switched off: they would
+    become objects as they are, and what was committed is the id that git-lfs gave them.
+    """
     taken, left_out = [], []
     for path in changed:
         place = tree.below(path)
-        if os.path.isfile(place) and not os.access(place, os.R_OK):
-            size = os.lstat(place).st_size
+        size = os.lstat(place).st_size if os.path.isfile(place) else 0
+        if size and not os.access(place, os.R_OK):
             left_out.append(LeftOut(path=readable(path), size=size, digest="", reason=_UNREADABLE))
+        elif tree.without_lfs and size > limits.file:
+            left_out.append(LeftOut(path=readable(path), size=size, digest="", reason=_LARGE))
         else:
             taken.append(path)
     return taken, left_out

@@ -49,6 +49,7 @@ class WorkTree:
         self.root, self.seconds = root, seconds
         self.git_dir = git_dir_of(root)
         self.overrides = list(without_filters(config))
+        self.without_lfs = "lfs" in config.filters
         self.bypassed: list[str] = []
         self._directory: str | None = None
 

@@ -47,7 +47,7 @@ COMMANDS = {
     "models": Entry("models", "List registered models and what stands in each stage.", "Models"),
     "history": Entry("history", "Tell who registered and moved a model's versions, when and why.", "Models"),
     "lineage": Entry("lineage", "Lead a version, run, file or commit back to its making.", "Trust"),
-    "checkout": Entry("checkout", "Put the exact source of a run or version into a directory of its own.", "Trust"),
+    "checkout": Entry("checkout", "Put the exact source of a run into a directory of its own.", "Trust"),
     "reproduce": Entry("reproduce", "Make a run again, and say whether it came out the same.", "Trust"),
     "bisect": Entry("bisect", "Find the commit that made a metric worse.", "Trust"),
     "check": Entry("check", "Verify that every version leads to its run, commit and files.", "Trust"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -10,26 +11,12 @@ from ..difference import CodeChange, have_same_tree
 from ..domain.functions import touched
 from ..domain.run import Run
 from ..errors import MlcliError
-from ..gitrepo.changes import ChangedFile, changed_files, changed_places, changed_texts, is_commit_id
+from ..gitrepo.changes import ChangedFile, changed_files, changed_paths, changed_places, changed_texts, is_commit_id
 from ..workspace import Workspace
 
 _SOURCES = (
-    ".R",
-    ".r",
-    ".jl",
-    ".c",
-    ".cc",
-    ".cpp",
-    ".h",
-    ".hpp",
-    ".cu",
-    ".rs",
-    ".go",
-    ".java",
-    ".scala",
-    ".js",
-    ".ts",
-    ".pyx",
+    *(".R", ".r", ".jl", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".pyx"),
+    *(".rs", ".go", ".java", ".scala", ".js", ".ts"),
 )
 _TEXTS = (".md", ".rst", "/.gitignore", "/.gitattributes", "/LICENSE", "/NOTICE", "/CHANGELOG", "/CODEOWNERS")
 _LOOKS = 50
@@ -52,7 +39,7 @@ class Codes:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._same: dict[tuple[str, str], bool] = {}
+        self._same: dict[tuple[str, str, frozenset[str]], bool] = {}
 
     def same(self, one: Run, other: Run) -> bool:
         """Whether two runs are known to have run code that does the same."""
@@ -61,20 +48,32 @@ class Codes:
         before, after = one.git.code or "", other.git.code or ""
         if before == after or have_same_tree(one, other):
             return True
-        key = min(before, after), max(before, after)
+        named = frozenset(input_.path for run in (one, other) for input_ in run.inputs)
+        key = min(before, after), max(before, after), named
         if key not in self._same and len(self._same) < _LOOKS:
             try:
-                files = changed_files(self._workspace.repository.root, before, after)
-                change = CodeChange(from_commit=before, to_commit=after, files=files)
-                self._same[key] = all(each.inert for each in self.touched(change, one, other))
+                self._same[key] = self._do_the_same(before, after, self._in_git(named))
             except MlcliError:
                 self._same[key] = False
         return self._same.get(key, False)
 
+    def _do_the_same(self, before: str, after: str, inputs: set[str]) -> bool:
+        """Whether what differs between two commits does nothing; what cannot be known of it is not read."""
+        root = self._workspace.repository.root
+        paths = [path for path in changed_paths(root, before, after) if path not in inputs and not _is_text(path)]
+        if not all(path.endswith(".py") for path in paths):
+            return False
+        files = changed_files(root, before, after, "**/*.py") if paths else []
+        return all(
+            each.inert for each in self._touched(CodeChange(from_commit=before, to_commit=after, files=files), inputs)
+        )
+
     def touched(self, change: CodeChange, *runs: Run) -> list[Touched]:
         """The files that differ and are no inputs of the runs: with functions first, the most changed first."""
+        return self._touched(change, self._in_git({input_.path for run in runs for input_ in run.inputs}))
+
+    def _touched(self, change: CodeChange, inputs: set[str]) -> list[Touched]:
         root = self._workspace.repository.root
-        inputs = {path for run in runs for path in _inputs_of(run, self._workspace.root, root)}
         before, after = change.from_commit, change.to_commit
         left = [file for file in change.files if file.path not in inputs]
         left.sort(key=lambda file: -((file.added or 0) + (file.removed or 0)))
@@ -87,6 +86,11 @@ class Codes:
         made = [_touched(file, functions.get((file.blob_a or "", file.blob_b or ""))) for file in left]
         return sorted(made, key=lambda each: (each.inert, not each.names))
 
+    def _in_git(self, inputs: Iterable[str]) -> set[str]:
+        """Inputs as git names them, from the repository's top."""
+        top, below = self._workspace.repository.root, self._workspace.root
+        return {os.path.relpath(os.path.join(below, path), top).replace(os.sep, "/") for path in inputs}
+
 
 def is_whole(run: Run) -> bool:
     """Whether the commit of a run's code is all of it."""
@@ -97,16 +101,15 @@ def _is_edited(file: ChangedFile, endings: tuple[str, ...]) -> bool:
     return bool(file.blob_a and file.blob_b and file.path.endswith(endings))
 
 
+def _is_text(path: str) -> bool:
+    return f"/{path}".endswith(_TEXTS)
+
+
 def _touched(file: ChangedFile, names: list[str] | None) -> Touched:
     nothing = names is not None and not names and file.path.endswith(".py") and file.status == "changed"
     return Touched(
         path=file.path,
         status=file.status,
         names=names or [],
-        inert=nothing or f"/{file.path}".endswith(_TEXTS) or file.status == "mode changed",
+        inert=nothing or _is_text(file.path) or file.status == "mode changed",
     )
-
-
-def _inputs_of(run: Run, below: str, root: str) -> set[str]:
-    """The inputs of a run as git names them, from the repository's top."""
-    return {os.path.relpath(os.path.join(below, input_.path), root).replace(os.sep, "/") for input_ in run.inputs}

@@ -76,13 +76,29 @@ def require_commits(root: str, commits: Iterable[str], *, snapshots: bool = Fals
             )
 
 
-def changed_files(root: str, before: str, after: str) -> list[ChangedFile]:
+def changed_paths(root: str, before: str, after: str) -> list[str]:
+    """The paths that differ between two commits, also in submodules: no content is read."""
+    return [
+        readable(below + path)
+        for where, first, second, below in _trees(root, before, after)
+        for path, _ in _entries(where, first, second)
+    ]
+
+
+def _entries(root: str, before: str, after: str) -> Iterator[tuple[bytes, list[str]]]:
+    """Each path that differs, with git's modes, ids and letter."""
+    tokens = _asked(root, before, after, ("-z", "--raw", "--no-abbrev", "--no-renames")).split(b"\0")
+    for about, path in zip(tokens[::2], tokens[1::2], strict=False):
+        yield path, about[1:].decode("ascii").split()
+
+
+def changed_files(root: str, before: str, after: str, *globs: str) -> list[ChangedFile]:
     """The files that differ between two commits, by path, and then those in submodules; renames are found."""
-    return [file for tree in _trees(root, before, after) for file in _files(*tree)]
+    return [file for tree in _trees(root, before, after) for file in _files(*tree, globs or ("**",))]
 
 
-def _files(root: str, before: str, after: str, below: bytes = b"") -> list[ChangedFile]:
-    tokens = iter(_asked(root, before, after, ("-z", "--raw", "--no-abbrev", "--numstat")).split(b"\0"))
+def _files(root: str, before: str, after: str, below: bytes, globs: Iterable[str]) -> list[ChangedFile]:
+    tokens = iter(_asked(root, before, after, ("-z", "--raw", "--no-abbrev", "--numstat"), globs).split(b"\0"))
     found: dict[bytes, tuple[list[str], bytes | None]] = {}
     counts: dict[bytes, list[bytes]] = {}
     for token in tokens:
@@ -178,15 +194,13 @@ def _trees(root: str, before: str, after: str, below: bytes = b"") -> Iterator[t
     yield root, before, after, below
     if not os.path.isfile(os.path.join(root, ".gitmodules")):
         return
-    for file in _files(root, before, after):
-        place = os.path.join(os.path.realpath(root), file.path)
-        if file.mode_a != _SUBMODULE or file.mode_b != _SUBMODULE or os.path.realpath(place) != place:
-            continue
-        if not is_root(place) or file.blob_a is None or file.blob_b is None:
+    for path, about in _entries(root, before, after):
+        place = os.path.join(os.path.realpath(root), os.fsdecode(path))
+        if about[:2] != [_SUBMODULE] * 2 or os.path.realpath(place) != place or not is_root(place):
             continue
         with suppress(GitError, Missing):
-            require_commits(place, (file.blob_a, file.blob_b))
-            yield from _trees(place, file.blob_a, file.blob_b, below + os.fsencode(f"{file.path}/"))
+            require_commits(place, about[2:4])
+            yield from _trees(place, about[2], about[3], below + path + b"/")
 
 
 def _blobs(line: bytes) -> tuple[str, str]:

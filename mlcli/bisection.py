@@ -197,15 +197,17 @@ def _recorded(workspace: Workspace, metric: str) -> list[Run]:
     if not workspace.store.is_made():
         return []
     has = Negated(Compare(("metrics", metric), "isnull", None))
-    runs = workspace.store.find_runs(Both(Compare(("status",), "=", RunStatus.FINISHED.value), has)).runs
+    finished = Compare(("status",), "=", RunStatus.FINISHED.value)
+    runs = workspace.store.find_runs(Both(finished, has), whole=False).runs
     return [run for run in runs if run.git.code and (run.git.snapshot or not run.git.dirty)]
 
 
 def _template(workspace: Workspace, hunt: Hunt, ends: Sequence[Source], recorded: Sequence[Run]) -> Run:
     """The run whose command is to be run where nothing is recorded."""
     commits = [end.commit for end in ends]
-    named = [end.run for end in ends if end.run]
-    run = next(iter([*named, *(run for commit in commits for run in recorded if run.git.code == commit)]), None)
+    found = next((end.run for end in ends if end.run), None)
+    there = [run for commit in commits for run in recorded if run.git.code == commit]
+    run = found or (workspace.store.run(there[0].id) if there else None)
     if not hunt.command:
         if run is None:
             raise NotFound(

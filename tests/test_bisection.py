@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from mlcli.bisection import Bisected, Hunt, Judged, Limit, Measured, bisect
 from mlcli.errors import CannotRepeat, GitError, MlcliError, NotFound
 from mlcli.workspace import Workspace
 
+BIN = Path(sys.executable).parent
 LEAST = Limit(metric="accuracy", least=0.9)
 
 
@@ -328,3 +332,31 @@ def test_a_commit_that_is_not_here_is_an_error(repo, step, ran, git, machine, wo
         bisect(Workspace(str(machine / "clone")), hunt("start", "main"))
 
     assert missing.value.hint == "git fetch --unshallow"
+
+
+def test_an_interrupted_bisection_leaves_no_worktree_and_goes_on_where_it_stopped(
+    repo, step, ran, machine, git
+) -> None:
+    waits = f"test -e {machine}/wait && echo running && exec sleep 60\n"
+    commits = [step(0.95), step(f"{waits}mlcli log metric accuracy=0.95\n"), step(0.7)]
+    ran(commits[0])
+    (machine / "wait").touch()
+    process = subprocess.Popen(
+        [str(BIN / "mlcli"), "bisect", "--metric", "accuracy", "--min", "0.9", commits[0], "main"], cwd=repo,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stderr:
+        if line == b"running\n":
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    left = os.listdir(machine / "home" / ".cache" / "mlcli" / "worktrees"), git("worktree", "list").count("\n")
+    (machine / "wait").unlink()
+
+    found = bisect(Workspace(str(repo)), hunt(commits[0], "main"))
+
+    assert (process.returncode, out, left) == (130, b"", ([], 0))
+    assert (found.first_bad.commit, short(found)) == (
+        commits[2],
+        [(commits[0], GOOD, True), (commits[2], BAD, True), (commits[1], GOOD, False)],
+    )

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .domain.names import quoted
 from .domain.run import Input
-from .errors import MlcliError, NotFound, ReadFailed, Refused
+from .errors import InvalidValue, MlcliError, NotFound, ReadFailed, Refused
 from .workspace import Workspace
 
 MAX_FILES = 10_000
@@ -87,6 +87,9 @@ def _taken(workspace: Workspace, source: Source, *, keep: bool) -> Taken:
         size, digest = workspace.store.take_input(source.file, keep=keep)
     except OSError as error:
         raise ReadFailed(f"--input {quoted(source.path)}: {error.strerror}") from None
+    except InvalidValue as error:  # it became another kind of file, or there is no room for it
+        told = error.message.replace(quoted(source.file), quoted(source.path))
+        raise Refused(f"--input {told}", error.hint or _FEWER) from None
     return Taken(Input(path=source.path, size=size, digest=digest, kept=keep), source.file, stamp)
 
 

@@ -296,7 +296,7 @@ def find_runs(
 ) -> FoundRuns:
     """The runs that the filter lets through: newest first, or by `sort` ('metrics.accuracy:desc', 'started').
 
-    Not `whole`: packages and file lists may be left out of the runs, which is faster.
+    Not `whole`: packages, inputs and file lists may be left out of the runs, which is faster.
     """
     workspace.require_store()
     parsed = query.parse(filter_text, workspace.now()) if filter_text else None

@@ -194,6 +194,16 @@ def test_what_is_kept_is_a_copy(kept, workspace, data):
     assert {path.stat().st_nlink for path in data.rglob("*.csv")} == {1}
 
 
+def test_what_there_is_no_room_to_keep_is_told_and_the_command_is_not_started(repo, mlcli):
+    with open(repo / "sparse.bin", "wb") as file:
+        file.truncate(2**43)
+    done = mlcli("run", "--input", "sparse.bin", "--keep-inputs", *TOUCH)
+    assert done.stderr.startswith(
+        f"mlcli: error: --input 'sparse.bin' has {2**43} bytes, and there is room for "
+    )
+    assert (done.returncode, (repo / "started").exists()) == (125, False)
+
+
 def test_inputs_are_kept_also_where_a_file_system_has_no_locks(data, workspace, monkeypatch):
     def none(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

@@ -44,7 +44,7 @@ class Store(Protocol):
     ) -> FoundRuns:
         """The runs that the filter lets through, in order, newest first if none is said.
 
-        Not `whole`: packages, variables and file lists of the run's git state may be left out, which is faster.
+        Not `whole`: packages, variables, inputs and file lists of the git state may be left out, which is faster.
         """
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:

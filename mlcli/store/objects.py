@@ -146,8 +146,10 @@ def put(files: Files, source: str, path: str) -> Artifact:
 
 def taken(files: Files, source: str, *, keep: bool) -> tuple[int, str]:
     """The size and digest of the file `source`; `keep` its content, copied where it is no object yet."""
-    reading, _ = _opened(source)
+    reading, size = _opened(source)
     try:
+        if keep and size >= _LARGE and not _is_one_of_that_size(files, size):
+            _require_room(files, size, source)  # before all of it is read
         size, digest = _digested(reading)
         if not keep or files.exists(layout.object_path(digest)):
             return size, digest
@@ -165,9 +167,7 @@ def _put_open(files: Files, reading: int, path: str) -> Artifact:
         if files.exists(layout.object_path(digest)):
             return Artifact(path=path, size=size, digest=digest)
         os.lseek(reading, 0, os.SEEK_SET)
-    room = os.statvfs(files.root)
-    if size > room.f_bavail * room.f_frsize:  # as /proc/kcore has, and sparse files
-        raise InvalidValue(f"{quoted(path)} has {size} bytes, and there is room for {room.f_bavail * room.f_frsize}")
+    _require_room(files, size, path)
     temporary = files.temporary_path()
     with files.writing(layout.OBJECTS):
         writing = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o444)
@@ -181,6 +181,13 @@ def _put_open(files: Files, reading: int, path: str) -> Artifact:
             os.close(writing)
     files.adopt(temporary, layout.object_path(digest))
     return Artifact(path=path, size=size, digest=digest)
+
+
+def _require_room(files: Files, size: int, path: str) -> None:
+    """InvalidValue where a file is larger than what is free, as /proc/kcore and sparse files are."""
+    room = os.statvfs(files.root)
+    if size > room.f_bavail * room.f_frsize:
+        raise InvalidValue(f"{quoted(path)} has {size} bytes, and there is room for {room.f_bavail * room.f_frsize}")
 
 
 def _is_one_of_that_size(files: Files, size: int) -> bool:

@@ -413,7 +413,7 @@ def test_a_link_that_stands_for_a_directory_is_told_by_doctor(project: Path, cli
 def test_ten_thousand_artifacts_cost_ten_times_what_a_thousand_do(project: Path, machine, row: str) -> None:
     count = """
 import sys
-from mlcli import checking, registry, tracking
+from mlcli import checking, lineage, registry, tracking
 from mlcli.domain.run import Model
 from mlcli.lookup import find_any
 from mlcli.workspace import Workspace

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.order import Sort, parse_sort
 from mlcli.domain.query import parse
-from mlcli.domain.run import Artifact, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
+from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
 from mlcli.domain.source import Person, Process
 from mlcli.domain.stage import Event, Holder, Stage
 from mlcli.errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
@@ -149,6 +149,12 @@ def test_no_more_runs_are_found_than_asked_for(store, three, limit, names):
 def test_a_run_that_is_not_wanted_whole_still_has_its_params_and_metrics(store, three):
     found = store.find_runs(whole=False, limit=1).runs[0]
     assert (found.id, found.params, found.metrics) == (three[2].id, three[2].params, three[2].metrics)
+
+
+def test_a_run_is_found_with_what_it_was_made_from(store, a_run):
+    run = a_run(inputs=[Input(path="data/train.csv", size=1, digest=f"sha256:{'0' * 64}", kept=True)])
+    store.add_run(run)
+    assert (store.find_runs().runs, store.find_runs(whole=False).runs[0].name) == ([run], run.name)
 
 
 def test_a_change_is_seen_by_whoever_reads_next(store, three):

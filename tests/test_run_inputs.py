@@ -198,9 +198,7 @@ def test_what_there_is_no_room_to_keep_is_told_and_the_command_is_not_started(re
     with open(repo / "sparse.bin", "wb") as file:
         file.truncate(2**43)
     done = mlcli("run", "--input", "sparse.bin", "--keep-inputs", *TOUCH)
-    assert done.stderr.startswith(
-        f"mlcli: error: --input 'sparse.bin' has {2**43} bytes, and there is room for "
-    )
+    assert done.stderr.startswith(f"mlcli: error: --input 'sparse.bin' has {2**43} bytes, and there is room for ")
     assert (done.returncode, (repo / "started").exists()) == (125, False)
 
 

@@ -92,7 +92,6 @@ def test_the_help_in_the_list_begins_the_help_of_the_command() -> None:
 def test_help_names_only_what_works(mlcli) -> None:
     later = (
         "serve",
-        "reproduce",
         "push",
         "pull",
         "ui",

@@ -5,9 +5,24 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import IO
 
 # A command makes little garbage and is soon gone; looking for it while modules load costs a tenth of the start-up.
 gc.disable()
+
+
+def _stand_in() -> IO[str]:
+    """A stream that leads nowhere, for one that was closed (2>&-); its number stays free for what the user runs."""
+    import fcntl
+
+    low = os.open(os.devnull, os.O_WRONLY)
+    try:
+        return open(fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3), "w", encoding="utf-8")
+    finally:
+        os.close(low)
+
+
+sys.stdout, sys.stderr = sys.stdout or _stand_in(), sys.stderr or _stand_in()
 
 from .cli.app import app  # noqa: E402
 

@@ -53,3 +53,12 @@ def test_a_setting_that_cannot_be_used_names_its_file(repo, mlcli, text: str, me
         True,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "stdout", "code"),
+    [("ls -q 2>&-", True, 0), ("ls -q >&-", False, 0), ("nope 2>&-", False, 2), ("run -- echo hi 2>&-", True, 0)],
+)
+def test_a_stream_that_is_closed_is_done_without(story, words: str, stdout: bool, code: int) -> None:
+    done = subprocess.run(f"mlcli {words}", shell=True, capture_output=True, check=False)
+    assert (bool(done.stdout), done.returncode, done.stderr) == (stdout, code, b"")

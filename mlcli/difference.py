@@ -146,6 +146,8 @@ def _one_of(content: Content, text: str) -> Run | ModelVersion:
 
 
 def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | None) -> CodeChange:
+    if one is not None and other is not None and one.id == other.id:
+        return CodeChange(from_commit=a.commit or "", to_commit=b.commit or "")
     for side, run in ((a, one), (b, other)):
         if side.commit is None:
             why = (run.git.reason if run else None) or "there was no commit"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -150,7 +151,7 @@ def _nested(original: Run) -> list[str]:
 
 def _name(original: Run) -> str | None:
     made = len(original.reproductions) + 1
-    name = f"{original.name}-again" + (f"-{made}" if made > 1 else "")
+    name = f"{re.sub(r'(-again(-[0-9]+)?)+$', '', original.name)}-again" + (f"-{made}" if made > 1 else "")
     return name if len(name) <= MAX_KEY else None
 
 

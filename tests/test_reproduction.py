@@ -350,7 +350,7 @@ def test_a_reproduction_is_itself_made_again_by_its_own_name(repo, script, ran) 
     second = reproduce(workspace, "first-again").run
 
     assert (first.reproduces.run_id, second.reproduces.run_id, second.name) == (
-        original.id, first.id, "first-again-again",
+        original.id, first.id, "first-again",
     )  # fmt: skip
 
 

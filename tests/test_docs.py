@@ -140,13 +140,13 @@ def test_every_column_of_ls_is_listed() -> None:
 
 
 def test_every_setting_and_variable_is_listed() -> None:
-    from mlcli import workspace
+    from mlcli import settings, workspace
     from mlcli.capture.environment import ALLOWED
 
     text = page("environment-variables.md")
     wanted = [
-        *workspace.Settings.__struct_fields__,
-        *(f"MLCLI_{name.upper()}" for name in workspace.Settings.__struct_fields__),
+        *settings.Settings.__struct_fields__,
+        *(f"MLCLI_{name.upper()}" for name in settings.Settings.__struct_fields__),
     ]
     wanted += [workspace.ROOT_VARIABLE, workspace.STORE_VARIABLE, workspace.RUN_VARIABLE, *ALLOWED]
     assert [name for name in wanted if f"`{name}`" not in text] == []

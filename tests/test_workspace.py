@@ -9,7 +9,8 @@ import pytest
 
 from mlcli.domain.source import Person
 from mlcli.errors import InvalidName, InvalidSettings, NoStore
-from mlcli.workspace import Settings, Workspace, random_id, read_settings, utc_now
+from mlcli.settings import Settings, read_settings
+from mlcli.workspace import Workspace, random_id, utc_now
 
 
 def found(directory: Path | str | None = None, **environ: str) -> tuple[str, str]:

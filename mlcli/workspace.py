@@ -57,6 +57,7 @@ class Workspace:
         self.now = now
         self.new_id = new_id
         self.settings = read_settings(root, self.environ)
+        self._rewritten: dict[str | None, Rewritten | None] = {}
         self.store = DiskStore(
             store or f"{root}/{DIRECTORY}", sync=self.settings.durability == "full", is_alive=machine.is_alive
         )
@@ -114,10 +115,12 @@ class Workspace:
 
     def rewritten(self, state: GitState) -> Rewritten | None:
         """Where the code of a commit is that no branch or tag leads to; None where one does, or none has the like."""
-        try:
-            return self.repository.found_again(state)
-        except GitError:
-            return None
+        if state.commit not in self._rewritten:
+            try:
+                self._rewritten[state.commit] = self.repository.found_again(state)
+            except GitError:
+                return None
+        return self._rewritten[state.commit]
 
     def patch_id(self, commit: str | None) -> str | None:
         """Git's stable id of what a commit changed; None where git cannot tell."""

@@ -57,7 +57,7 @@ class Workspace:
         self.now = now
         self.new_id = new_id
         self.settings = read_settings(root, self.environ)
-        self._rewritten: dict[str | None, Rewritten | None] = {}
+        self._rewritten: dict[tuple[str | None, str | None], Rewritten | None] = {}
         self.store = DiskStore(
             store or f"{root}/{DIRECTORY}", sync=self.settings.durability == "full", is_alive=machine.is_alive
         )
@@ -115,12 +115,13 @@ class Workspace:
 
     def rewritten(self, state: GitState) -> Rewritten | None:
         """Where the code of a commit is that no branch or tag leads to; None where one does, or none has the like."""
-        if state.commit not in self._rewritten:
+        asked = state.commit, state.patch_id
+        if asked not in self._rewritten:
             try:
-                self._rewritten[state.commit] = self.repository.found_again(state)
+                self._rewritten[asked] = self.repository.found_again(state)
             except GitError:
                 return None
-        return self._rewritten[state.commit]
+        return self._rewritten[asked]
 
     def patch_id(self, commit: str | None) -> str | None:
         """Git's stable id of what a commit changed; None where git cannot tell."""

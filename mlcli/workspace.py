@@ -139,9 +139,9 @@ class Workspace:
         """What of a dirty tree is kept; None where snapshots are switched off."""
         if self.settings.snapshot == "no":
             return None
-        return SnapshotLimits(
-            parsed_size(self.settings.snapshot_file_limit) or 0, parsed_size(self.settings.snapshot_limit) or 0
-        )
+        file, together = self.settings.snapshot_file_limit, self.settings.snapshot_limit
+        durable = self.settings.durability == "full"
+        return SnapshotLimits(parsed_size(file) or 0, parsed_size(together) or 0, durable)
 
     def keep_code(self, state: GitState) -> GitState:
         """Let refs of this store lead to what a run was made from; why they cannot is noted in the state."""
@@ -158,7 +158,8 @@ class Workspace:
         from . import gitrepo
 
         if commits and (root := gitrepo.find_root(self.root)):
-            gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), commits)
+            durable = self.settings.durability == "full"
+            gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), commits, durable=durable)
 
     def loose_code(self, commits: Iterable[str]) -> dict[str, bool]:
         """Those of `commits` that no ref of this store leads to, and whether they are in the repository at all."""

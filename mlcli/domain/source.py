@@ -45,10 +45,14 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
 
 class SnapshotLimits(Struct, frozen=True):
-    """How large an untracked file may be to be kept in a snapshot, and all of them together, in bytes."""
+    """How large an untracked file may be to be kept in a snapshot, and all of them together, in bytes.
+
+    `durable` says whether to wait for the disk.
+    """
 
     file: int = 10_000_000
     together: int = 100_000_000
+    durable: bool = True
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

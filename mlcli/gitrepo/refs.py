@@ -35,8 +35,9 @@ def place_of(root: str, store: str) -> str:
     return f"{readable or 'store'}-{zlib.crc32(os.fsencode(below)):08x}"
 
 
-def keep_commits(root: str, place: str, commits: Mapping[str, str]) -> None:
+def keep_commits(root: str, place: str, commits: Mapping[str, str], *, durable: bool = True) -> None:
     """Let a ref lead to each commit. One that is there is left as it is, without asking git."""
+    options = ("-c", "core.fsync=reference") if durable else ()
     for path, commit in commits.items():
         inner = os.path.join(root, path) if path else root
         if find_root(inner) != os.path.realpath(inner):
@@ -44,7 +45,7 @@ def keep_commits(root: str, place: str, commits: Mapping[str, str]) -> None:
         common = common_dir_of(git_dir_of(inner))
         name = f"{KEPT}/{place}/{commit}"
         if not os.path.exists(f"{common}/{name}") and not _is_packed(common, name):
-            answer(inner, ("-c", "core.fsync=reference", "update-ref", name, commit))
+            answer(inner, ("update-ref", name, commit), options)
             _pack_if_many(inner, f"{common}/{KEPT}/{place}")
 
 

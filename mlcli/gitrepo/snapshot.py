@@ -37,12 +37,13 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
     chosen, left_out = _chosen(tree, status.untracked, limits)
     own = [path for path in status.changed if path not in status.submodules]
     changed, unreadable = _readable(tree, own, limits)
-    tree.change("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines([*changed, *chosen]))
+    options = ("--add", "--remove", "--replace", "-z", "--stdin")
+    tree.change("update-index", *options, stdin=lines([*changed, *chosen]), durable=limits.durable)
     inner = {path: _kept_submodule(tree, path, limits) for path in status.submodules}
     if inner:
         entries = lines(b"160000 %s\t%s" % (kept.commit.encode(), path) for path, kept in inner.items())
         tree.change("update-index", "-z", "--index-info", stdin=entries)
-    whole = tree.ask("write-tree", "--missing-ok").decode("ascii").strip()
+    whole = tree.change("write-tree", "--missing-ok", stdin=b"", durable=limits.durable).decode("ascii").strip()
     submodules: dict[str, str] = {}
     left_out += unreadable
     for path, kept in inner.items():
@@ -50,7 +51,7 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
         submodules |= {below[:-1]: kept.commit, **{below + name: commit for name, commit in kept.submodules.items()}}
         left_out += [replace(file, path=below + file.path) for file in kept.left_out]
     return Snapshot(
-        commit=_commit(tree, whole, parent, date),
+        commit=_commit(tree, whole, parent, date, durable=limits.durable),
         tree=whole,
         left_out=left_out[:NAMED],
         unnamed=max(0, len(left_out) - NAMED) + sum(kept.unnamed for kept in inner.values()),
@@ -60,10 +61,11 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
     )
 
 
-def _commit(tree: WorkTree, whole: str, parent: str | None, date: str) -> str:
+def _commit(tree: WorkTree, whole: str, parent: str | None, date: str, *, durable: bool) -> str:
     parents = f"parent {parent}\n" if parent else ""
     content = f"tree {whole}\n{parents}author {_WHO} {date}\ncommitter {_WHO} {date}\n\n{_MESSAGE}".encode()
-    return tree.change("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).decode("ascii").strip()
+    written = tree.change("hash-object", "-t", "commit", "-w", "--stdin", stdin=content, durable=durable)
+    return written.decode("ascii").strip()
 
 
 def _chosen(tree: WorkTree, untracked: list[bytes], limits: SnapshotLimits) -> tuple[list[bytes], list[LeftOut]]:

@@ -21,11 +21,10 @@ _STATUS = (
 # them out here is an eighth of what git takes when it is told to.
 _NO_SOURCE = re.compile(rb"(?:^|/)(?:\.mlruns|__pycache__)/")
 _FAILED_FILTER = re.compile(rb"(?:clean|smudge) filter '([^'\n]+)' failed")
-# Objects are made durable before a run's document names them; no index is written that others would share.
-_WRITING = (
-    *("-c", "core.fsync=loose-object", "-c", "core.fsyncMethod=batch"),
-    *("-c", "core.safecrlf=false", "-c", "core.splitIndex=false"),
-)
+# No index is written that others would share, and line ends are no reason to stop.
+_WRITING = ("-c", "core.safecrlf=false", "-c", "core.splitIndex=false")
+# By itself git leaves objects to the system, and a power loss leaves empty ones.
+_DURABLE = ("-c", "core.fsync=loose-object", "-c", "core.fsyncMethod=batch")
 
 
 class Status(NamedTuple):
@@ -58,10 +57,11 @@ class WorkTree:
         """The working tree that begins at `root`."""
         return cls(root, read_config(root, seconds), seconds)
 
-    def ask(self, *arguments: str, stdin: bytes = b"") -> bytes:
+    def ask(self, *arguments: str, stdin: bytes = b"", options: Iterable[str] = ()) -> bytes:
         """Run git here. A filter that is required and fails is left out, and noted in `bypassed`."""
         while True:
-            done = ran(self.root, arguments, self.overrides, stdin=stdin, index=self._index, seconds=self.seconds)
+            overrides = (*options, *self.overrides)
+            done = ran(self.root, arguments, overrides, stdin=stdin, index=self._index, seconds=self.seconds)
             if not done.returncode:
                 return done.stdout
             failed = _FAILED_FILTER.search(done.stderr)
@@ -71,12 +71,11 @@ class WorkTree:
             self.bypassed.append(name)
             self.overrides += without_filter(name)
 
-    def change(self, *arguments: str, stdin: bytes) -> bytes:
-        """Run a command that writes objects or the index of our own."""
+    def change(self, *arguments: str, stdin: bytes, durable: bool = False) -> bytes:
+        """Run a command that writes objects, which `durable` has on the disk when it returns, or our own index."""
         if self._directory is None:
             self._copy_index()
-        self.overrides[:0] = _WRITING if self.overrides[:1] != list(_WRITING[:1]) else ()
-        return self.ask(*arguments, stdin=stdin)
+        return self.ask(*arguments, stdin=stdin, options=(*_WRITING, *(_DURABLE if durable else ())))
 
     def status(self) -> Status:
         """What differs from HEAD, hidden files and submodules included."""

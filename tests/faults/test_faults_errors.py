@@ -10,7 +10,7 @@ CHANGING = [name for name in WORKLOADS if name != "reading"]
 ERRORS = ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES", "EMFILE", "EINTR"] if FULL else ["ENOSPC", "EIO"]
 STICKY = ["ENOSPC", "EIO", "EROFS"] if FULL else ["ENOSPC"]
 LIES = ["EEXIST", "EIO", "ENOENT"] if FULL else ["EEXIST"]
-EACH = 0 if FULL else 12
+EACH = 0 if FULL else 6
 
 
 def holds(report: object) -> bool:

@@ -12,7 +12,7 @@ ROWS = {
     "short": "7 a short write, and a full disk",
     "full": "7 a short write, and a full disk",
 }
-LIMITS = {"torn": 0, "short": 0, "full": 0} if FULL else {"torn": 24, "short": 8, "full": 8}
+LIMITS = {"torn": 0, "short": 0, "full": 0} if FULL else {"torn": 12, "short": 4, "full": 4}
 
 
 @pytest.mark.parametrize("fault", list(ROWS))

@@ -104,10 +104,10 @@ class WorkTree:
     def close(self) -> None:
         """Remove the index of our own."""
         if self._directory is not None:
-            for name in ("index", "index.lock"):
-                with suppress(FileNotFoundError):
+            with suppress(OSError):  # it lies where the system clears up what is left
+                for name in os.listdir(self._directory):
                     os.unlink(f"{self._directory}/{name}")
-            os.rmdir(self._directory)
+                os.rmdir(self._directory)
 
     @property
     def _index(self) -> str | None:

@@ -14,12 +14,13 @@ import pytest
 from mlcli.domain.source import GitState, LeftOut, SnapshotLimits
 from mlcli.gitrepo import KEPT, keep_commits, kept_commits, place_of, read_state
 
-LIMITS = SnapshotLimits()
+LIMITS = SnapshotLimits(durable=False)
 
 
 @pytest.fixture(autouse=True)
-def git_settings(machine: Path) -> None:
-    """Submodules by path, as git needs to be told since 2.38."""
+def git_settings(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Submodules by path, as git needs to be told since 2.38; and no waiting for the disk."""
+    monkeypatch.setenv("MLCLI_DURABILITY", "none")
     with open(machine / "home" / ".gitconfig", "a", encoding="utf-8") as config:
         config.write('[protocol "file"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n')
 

@@ -7,7 +7,7 @@ from harness.asking import FULL, Ask
 from harness.workloads import WORKLOADS
 
 CHANGING = [name for name in WORKLOADS if name != "reading"]
-EACH = 0 if FULL else 20
+EACH = 0 if FULL else 40
 
 
 @pytest.mark.parametrize("workload", CHANGING)

@@ -11,7 +11,7 @@ CHANGING = [name for name in WORKLOADS if name != "reading"]
 
 @pytest.mark.parametrize("workload", CHANGING)
 def test_whatever_posix_allows_to_be_lost_is_lost(ask: Ask, workload: str):
-    report = ask("lost", "11 power loss as POSIX allows", workload=workload, fault="", limit=0 if FULL else 20)
+    report = ask("lost", "11 power loss as POSIX allows", workload=workload, fault="", limit=0 if FULL else 40)
     assert report.failed == [], "\n".join(report.failed[:10])
     assert report.points >= 40
 

@@ -82,7 +82,10 @@ def test_its_own_two_lines_go_to_stderr(repo, mlcli, git) -> None:
     run = shown(mlcli)
     assert done.stdout == "out\n"
     begun, err, ended = done.stderr.splitlines()
-    assert (begun, err) == (f"mlcli run {run['id'][:8]} hello · commit {head} on main (no remote) · new store .mlruns/", "err")
+    assert (begun, err) == (
+        f"mlcli run {run['id'][:8]} hello · commit {head} on main (no remote) · new store .mlruns/",
+        "err",
+    )
     assert re.fullmatch(r"mlcli finished in \d+\.\d s", ended)
 
 

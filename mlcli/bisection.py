@@ -199,7 +199,7 @@ def _recorded(workspace: Workspace, metric: str) -> list[Run]:
     has = Negated(Compare(("metrics", metric), "isnull", None))
     finished = Compare(("status",), "=", RunStatus.FINISHED.value)
     runs = workspace.store.find_runs(Both(finished, has), whole=False).runs
-    return [run for run in runs if run.git.code and (run.git.snapshot or not run.git.dirty)]
+    return [run for run in runs if run.git.code and not run.git.lost]
 
 
 def _template(workspace: Workspace, hunt: Hunt, ends: Sequence[Source], recorded: Sequence[Run]) -> Run:

@@ -10,13 +10,11 @@ from msgspec import Struct
 from .domain.model import ModelVersion
 from .domain.ref import Word, parse
 from .domain.run import RunStatus
-from .domain.source import GitState
+from .domain.source import FETCH_CODE, GitState
 from .domain.stage import History, Stage
 from .errors import Corrupt, GitError, Missing, MlcliError
 from .lookup import find_version, version_of, versions_of
 from .workspace import Workspace
-
-FETCH = "git fetch origin 'refs/mlruns/*:refs/mlruns/*'"
 
 
 class Severity(str, Enum):
@@ -227,7 +225,7 @@ def _check_commit(workspace: Workspace, git: GitState, weather: _Weather, grave:
         yield "no-commit", grave, f"its run has no commit: {reason}", "commit, then run and register again"
     elif git.commit in weather.missing:
         message = f"commit {short} is not in this repository{_again(workspace, git)}"
-        yield "commit-missing", grave, message, f"git fetch --all; {FETCH}"
+        yield "commit-missing", grave, message, f"git fetch --all; {FETCH_CODE}"
     elif git.commit in weather.unreachable:
         held = git.commit not in weather.unkept
         message = f"commit {short} is on no branch or tag{_again(workspace, git)}"
@@ -255,10 +253,10 @@ def _check_snapshot(git: GitState, weather: _Weather, grave: Severity) -> Iterat
     short = git.snapshot.commit[:7]
     if git.snapshot.commit in weather.missing:
         message = f"{short}, which keeps its uncommitted code, is not in this repository"
-        yield "snapshot-missing", Severity.WARNING, message, FETCH
+        yield "snapshot-missing", Severity.WARNING, message, FETCH_CODE
     elif git.snapshot.commit in weather.damaged:
         message = f"{short}, which keeps its uncommitted code, cannot be read in full"
-        yield "snapshot-damaged", grave, message, f"git fsck; {FETCH}"
+        yield "snapshot-damaged", grave, message, f"git fsck; {FETCH_CODE}"
     elif git.snapshot.commit in weather.unkept:
         message = f"no ref leads to {short}, which keeps its uncommitted code: git will drop it"
         yield "snapshot-unkept", Severity.WARNING, message, "mlcli doctor --fix"

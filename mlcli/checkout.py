@@ -98,11 +98,11 @@ def source_of(workspace: Workspace, text: str) -> Source:
     if isinstance(found, ModelVersion):
         return Source(commit=_code(found.run), run=found.run, short=found.ref.replace("@", "-"))
     if not isinstance(found, Run):
-        runs = {run.id: run for run in [*found.runs, *(version.run for version in found.versions)]}
+        runs = found.makers
         if len(runs) != 1:
-            names = ", ".join(run_id[:8] for run_id in list(runs)[:8])
+            names = ", ".join(run.id[:8] for run in runs[:8])
             raise Ambiguous(f"{quoted(text)} belongs to {len(runs)} runs: {names}", "name one by its id")
-        found = next(iter(runs.values()))
+        [found] = runs
     return Source(commit=_code(found), run=found, short=found.id[:8])
 
 
@@ -136,14 +136,14 @@ def _unmade(root: str, path: str) -> Iterator[None]:
     empty = os.path.lexists(path)
     try:
         yield
-    except OSError as error:
-        raise WriteFailed(f"cannot write below {quoted(path, 200)}: {error.strerror}") from None
-    except BaseException:
+    except BaseException as error:  # a Ctrl-C, too
         with suppress(GitError):
             worktrees.remove(root, path)
         if empty:
             with suppress(OSError):
                 os.mkdir(path)
+        if isinstance(error, OSError):
+            raise WriteFailed(f"cannot write below {quoted(path, 200)}: {error.strerror}") from None
         raise
 
 
@@ -157,12 +157,8 @@ def _answer(source: Source, path: str, *, made: bool, missing: list[str]) -> Che
         left_out=[file.path for file in snapshot.left_out] if snapshot else [],
         nested=sorted(snapshot.nested) if snapshot else [],
         missing=missing,
-        unkept=_unkept(source.run) if source.run else None,
+        unkept=source.run.git.lost if source.run else None,
     )
-
-
-def _unkept(run: Run) -> str | None:
-    return (run.git.unkept or "no snapshot was made") if run.git.dirty and not run.git.snapshot else None
 
 
 def _refuse_own_work(path: str, made_of: str) -> None:

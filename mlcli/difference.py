@@ -12,7 +12,8 @@ from .domain.names import quoted
 from .domain.run import Run
 from .domain.values import same_value
 from .errors import Ambiguous, Missing, MlcliError, NotFound
-from .gitrepo.changes import ChangedFile, changed_files, is_commit_id, patch, require_commits
+from .gitrepo.changes import ChangedFile, changed_files, patch, require_commits
+from .gitrepo.commits import is_commit_id
 from .gitrepo.rewritten import found_again
 from .lookup import Commit, Content, find_any
 from .workspace import Workspace
@@ -117,15 +118,8 @@ def found(workspace: Workspace, text: str) -> tuple[Side, Run | None]:
         run_id=run.id,
         commit=run.git.code,
         base=run.git.commit if run.git.snapshot else None,
-        unkept=unkept(run),
+        unkept=run.git.lost,
     ), run
-
-
-def unkept(run: Run) -> str | None:
-    """Why what was not committed when a run began is not to be had; None where there was nothing or it was kept."""
-    if not run.git.dirty or run.git.snapshot is not None:
-        return None
-    return run.git.unkept or "no snapshot of it was made"
 
 
 def patch_of(workspace: Workspace, found: Difference, *, binary: bool = False) -> bytes:
@@ -135,14 +129,14 @@ def patch_of(workspace: Workspace, found: Difference, *, binary: bool = False) -
     return patch(workspace.repository.root, found.code.from_commit, found.code.to_commit, binary=binary)
 
 
-def _one_of(content: Content, text: str) -> Run | ModelVersion:
-    runs = {run.id: run for run in [*content.runs, *(version.run for version in content.versions)]}
+def _one_of(content: Content, text: str) -> Run:
+    runs = content.makers
     if len(runs) > 1:
-        names = ", ".join(run_id[:8] for run_id in list(runs)[:8])
+        names = ", ".join(run.id[:8] for run in runs[:8])
         raise Ambiguous(f"{quoted(text)} is content of {len(runs)} runs: {names}", "name one by its id")
     if not runs:
         raise NotFound(f"no run holds {quoted(text)}", "mlcli ls")
-    return next(iter(runs.values()))
+    return runs[0]
 
 
 def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | None) -> CodeChange:

@@ -41,6 +41,11 @@ class Content(Struct, frozen=True):
     runs: list[Run]
     versions: list[ModelVersion]
 
+    @property
+    def makers(self) -> list[Run]:
+        """The runs that hold it, each once, and those that only their versions tell of."""
+        return list({run.id: run for run in [*self.runs, *(version.run for version in self.versions)]}.values())
+
 
 class Commit(Struct, frozen=True):
     """A commit that was asked for, with the runs and versions made from it."""

@@ -102,7 +102,7 @@ def register(
         model=model,
         number=0,
         path=path,
-        run=replace(run, process=None, git=replace(run.git, patch_id=workspace.patch_id(run.git.commit))),
+        run=replace(run, process=None),
         registered_at=workspace.now(),
         registered_by=workspace.person(),
         commit=workspace.head(),
@@ -117,6 +117,8 @@ def register(
         if twin is not None:
             return Registered(version=twin, made=False)
         _refuse_case_twin(workspace, model)
+        git = replace(run.git, patch_id=workspace.patch_id(run.git.commit))
+        version = replace(version, run=replace(version.run, git=git))
         return Registered(version=workspace.store.add_version(version, above=_last_number(workspace, model)), made=True)
 
 

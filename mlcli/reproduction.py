@@ -103,8 +103,8 @@ def _code(run: Run) -> str:
     git = run.git
     if git.code is None:
         raise CannotRepeat(f"its code was not kept: {git.reason or 'no commit is recorded'}", "commit, then run again")
-    if git.dirty and git.snapshot is None:
-        raise CannotRepeat(f"its uncommitted code was not kept: {git.unkept or 'it is too old'}", "run it again")
+    if git.lost:
+        raise CannotRepeat(f"its uncommitted code was not kept: {git.lost}", "run it again")
     return git.code
 
 

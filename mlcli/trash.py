@@ -174,8 +174,12 @@ def _settle_code(workspace: Workspace, elsewhere: Sequence[bytes]) -> int:
     A ref of a run that is here may be another clone's and stays, whatever is named. How many were dropped.
     """
     with workspace.store.settling_content():
-        here, trashed = workspace.store.cited_commits(elsewhere)
-        workspace.discard_code(trashed - here)
-        discarded = workspace.discarded_code()
+        trashed = workspace.store.discarded_commits()
+        discarded = workspace.code_refs(trashed=True)
+        stray = trashed & workspace.code_refs()
+        if not discarded and not stray:
+            return 0  # as mostly: then no document need be read for this
+        here = workspace.store.cited_commits(elsewhere)
+        workspace.discard_code(stray - here)
         workspace.recall_code(discarded & here)
         return workspace.forget_code(discarded - here - trashed)

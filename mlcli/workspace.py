@@ -155,20 +155,24 @@ class Workspace:
 
     def keep_commits(self, commits: Mapping[str, str]) -> None:
         """Let refs of this store lead to commits, given as {path of the repository from the root: commit}."""
-        from . import gitrepo
+        from .gitrepo import keep_commits
 
-        if commits and (root := gitrepo.find_root(self.root)):
-            durable = self.settings.durability == "full"
-            gitrepo.keep_commits(root, gitrepo.place_of(root, self.store.root), commits, durable=durable)
+        if commits and (place := self._place_of_refs()):
+            keep_commits(*place, commits, durable=self.settings.durability == "full")
+
+    def code_refs(self, *, trashed: bool = False) -> set[str]:
+        """The commits that refs of this store lead to; with `trashed`, those of removed runs."""
+        from .gitrepo import KEPT, TRASHED, kept_commits
+
+        place = self._place_of_refs()
+        return kept_commits(*place, TRASHED if trashed else KEPT) if place else set()
 
     def loose_code(self, commits: Iterable[str]) -> dict[str, bool]:
         """Those of `commits` that no ref of this store leads to, and whether they are in the repository at all."""
-        from . import gitrepo
-
-        wanted, root = set(commits), gitrepo.find_root(self.root)
-        if not wanted or root is None:
+        wanted = set(commits)
+        if not wanted or self._place_of_refs() is None:
             return {}
-        loose = wanted - gitrepo.kept_commits(root, gitrepo.place_of(root, self.store.root))
+        loose = wanted - self.code_refs()
         missing = self.repository.missing_commits(loose) if loose else set()
         return {commit: commit not in missing for commit in sorted(loose)}
 
@@ -190,20 +194,18 @@ class Workspace:
 
         return self._move_code(commits, TRASHED, None)
 
-    def discarded_code(self) -> set[str]:
-        """The commits that refs of removed runs lead to."""
-        from . import gitrepo
-
-        root = gitrepo.find_root(self.root)
-        return gitrepo.kept_commits(root, gitrepo.place_of(root, self.store.root), gitrepo.TRASHED) if root else set()
-
     def _move_code(self, commits: Iterable[str], from_: str, to: str | None) -> int:
-        from . import gitrepo
+        from .gitrepo import move_commits
 
-        wanted, root = set(commits), gitrepo.find_root(self.root)
-        if not wanted or root is None:
-            return 0
-        return gitrepo.move_commits(root, gitrepo.place_of(root, self.store.root), wanted, from_=from_, to=to)
+        wanted, place = set(commits), self._place_of_refs()
+        return move_commits(*place, wanted, from_=from_, to=to) if wanted and place else 0
+
+    def _place_of_refs(self) -> tuple[str, str] | None:
+        """The repository and the directory of this store's refs in it; None where there is no repository."""
+        from .gitrepo import find_root, place_of
+
+        root = find_root(self.root)
+        return (root, place_of(root, self.store.root)) if root else None
 
     def staged(self) -> Workspace:
         """This workspace with the registry as git is about to commit it, not as it lies in the working tree."""

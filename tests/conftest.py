@@ -169,3 +169,15 @@ def story(workspace, record, repo: Path):
     (repo / "train.py").write_text("print('changed')\n")
     dirty = record(params={"depth": 7}, metrics={"accuracy": 0.99}, model="dirty", name="dirty")
     return {"first": first, "second": second, "failed": failed, "dirty": dirty}
+
+
+@pytest.fixture
+def whole(record, workspace):
+    """One model whose two versions were made from committed code; the second is in production."""
+    from mlcli import registry
+
+    registry.register(workspace, "iris", record(model="first", name="first").id)
+    registry.promote(workspace, "iris@1", "production")
+    registry.register(workspace, "iris", record(model="second", name="second").id)
+    registry.promote(workspace, "iris@2", "production", why="better")
+    return workspace

@@ -35,16 +35,6 @@ def registry_path(workspace) -> Path:
     return Path(workspace.store.root, "models", "iris")
 
 
-@pytest.fixture
-def whole(record, workspace) -> Workspace:
-    """One model whose two versions were made from committed code; the second is in production."""
-    registry.register(workspace, "iris", record(model="first", name="first").id)
-    registry.promote(workspace, "iris@1", "production")
-    registry.register(workspace, "iris", record(model="second", name="second").id)
-    registry.promote(workspace, "iris@2", "production", why="better")
-    return workspace
-
-
 def test_a_whole_lineage_has_no_finding(whole):
     report = checking.check(whole)
     assert (report.versions, report.findings, report.passed) == (["iris@1", "iris@2"], [], True)

@@ -18,16 +18,6 @@ def quick_disk(machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLCLI_DURABILITY", "none")
 
 
-@pytest.fixture
-def whole(record, workspace) -> Workspace:
-    """One model whose two versions were made from committed code; the second is in production."""
-    registry.register(workspace, "iris", record(model="first", name="first").id)
-    registry.promote(workspace, "iris@1", "production")
-    registry.register(workspace, "iris", record(model="second", name="second").id)
-    registry.promote(workspace, "iris@2", "production", why="better")
-    return workspace
-
-
 # Tracing
 
 

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 MASK = "***"
+# What brings the code that other clones kept.
+FETCH_CODE = "git fetch origin 'refs/mlruns/*:refs/mlruns/*'"
 
 
 class Person(Struct, frozen=True, kw_only=True):
@@ -116,6 +118,13 @@ class GitState(Struct, frozen=True, kw_only=True):
     def code(self) -> str | None:
         """The commit that holds the code as it ran: the snapshot of a dirty tree, else what was checked out."""
         return self.snapshot.commit if self.snapshot else self.commit
+
+    @property
+    def lost(self) -> str | None:
+        """Why what was not committed is not to be had; None where there was nothing, or it was kept."""
+        if not self.dirty or self.snapshot is not None:
+            return None
+        return self.unkept or "no snapshot of it was made"
 
     @property
     def kept(self) -> dict[str, str]:

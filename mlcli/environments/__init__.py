@@ -82,6 +82,6 @@ def _build(recorded: Environment, place: str, say: Say) -> None:
             packages.add_ours(place, recorded.packages[packages.OURS])
         with open(os.path.join(place, STAMP), "wb") as stamp:
             stamp.write(msgspec.json.encode(recorded) + b"\n")
-    except BaseException:
+    except BaseException:  # a Ctrl-C, too: half an environment is none
         rmtree(place, ignore_errors=True)
         raise

@@ -11,7 +11,8 @@ from ..difference import CodeChange, have_same_tree
 from ..domain.functions import touched
 from ..domain.run import Run
 from ..errors import MlcliError
-from ..gitrepo.changes import ChangedFile, changed_files, changed_paths, changed_places, changed_texts, is_commit_id
+from ..gitrepo.changes import ChangedFile, changed_files, changed_paths, changed_places, changed_texts
+from ..gitrepo.commits import is_commit_id
 from ..workspace import Workspace
 
 _SOURCES = (
@@ -94,7 +95,7 @@ class Codes:
 
 def is_whole(run: Run) -> bool:
     """Whether the commit of a run's code is all of it."""
-    return is_commit_id(run.git.code) and (not run.git.dirty or run.git.snapshot is not None)
+    return is_commit_id(run.git.code) and run.git.lost is None
 
 
 def _is_edited(file: ChangedFile, endings: tuple[str, ...]) -> bool:

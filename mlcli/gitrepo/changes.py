@@ -9,11 +9,11 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from ..domain.source import FETCH_CODE
 from ..errors import GitError, Missing
-from .command import answer, common_dir_of, git_dir_of, is_root, readable
-from .worktrees import SNAPSHOTS
+from .command import answer, git_dir_of, is_root, readable
+from .commits import is_here, is_shallow
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@ ?(.*)")
 _SUBMODULE = "160000"
 _WHOLE = "-U1000000000"
@@ -59,20 +59,13 @@ class Texts(Struct, frozen=True, kw_only=True):
     after: bytes
 
 
-def is_commit_id(text: str | None) -> bool:
-    """Whether this is the whole id of a commit, and nothing that git could take for an option or a name."""
-    return bool(text and _ID.fullmatch(text))
-
-
 def require_commits(root: str, commits: Iterable[str], *, snapshots: bool = False) -> None:
     """Missing, naming the first of these commits that is not here, and what would fetch it."""
     for commit in commits:
-        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-        if not is_commit_id(commit) or not answer(root, asked, ok=(0, 1, 128)):
-            shallow = os.path.exists(os.path.join(common_dir_of(git_dir_of(root)), "shallow"))
+        if not is_here(root, commit):
             raise Missing(
                 f"commit {readable(commit.encode(errors='replace'))[:12]} is not in this repository",
-                "git fetch --unshallow" if shallow and not snapshots else SNAPSHOTS,
+                "git fetch --unshallow" if not snapshots and is_shallow(git_dir_of(root)) else FETCH_CODE,
             )
 
 

@@ -9,6 +9,23 @@ import zlib
 from .command import answer, common_dir_of, readable
 
 _ENOUGH = 2**20
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+def is_commit_id(text: str | None) -> bool:
+    """Whether this is the whole id of a commit, and nothing that git could take for an option or a name."""
+    return bool(text and _ID.fullmatch(text))
+
+
+def is_here(root: str, commit: str) -> bool:
+    """Whether a commit is in the repository, by its whole id."""
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    return is_commit_id(commit) and answer(root, asked, ok=(0, 1, 128)).decode("ascii", "replace").strip() == commit
+
+
+def is_shallow(git_dir: str) -> bool:
+    """Whether the repository lacks a part of its history."""
+    return os.path.exists(os.path.join(common_dir_of(git_dir), "shallow"))
 
 
 def subject_of(message: bytes) -> str:

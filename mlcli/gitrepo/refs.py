@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import GitError
 from .command import SECONDS, answer, common_dir_of, find_root, git_dir_of, is_root, ran
+from .commits import is_commit_id
 from .tree import submodules_of
 
 KEPT = "refs/mlruns"
 TRASHED = "refs/mlruns-trash"
 _MANY = 500
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def place_of(root: str, store: str) -> str:
@@ -56,7 +56,7 @@ def kept_commits(root: str, place: str, top: str = KEPT) -> set[str]:
 
 def _kept_in(root: str, place: str, top: str) -> set[str]:
     asked = ("for-each-ref", "--format=%(refname:lstrip=3)", f"{top}/{place}/")
-    return {name for name in answer(root, asked).decode("ascii", "replace").split() if _ID.fullmatch(name)}
+    return {name for name in answer(root, asked).decode("ascii", "replace").split() if is_commit_id(name)}
 
 
 def move_commits(root: str, place: str, commits: Iterable[str], *, from_: str, to: str | None) -> int:

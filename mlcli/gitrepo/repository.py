@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -11,10 +10,9 @@ from typing import NamedTuple
 from ..domain.source import GitState, Person, Rewritten
 from ..errors import GitError
 from .command import SECONDS, SLOW, answer, command, failure, find_root, git_dir_of, no_repository, readable, reason_in
-from .commits import subject_of
+from .commits import is_commit_id, subject_of
 from .state import read_person
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LAST_SECOND = 253402300799  # the end of the year 9999
 
 
@@ -63,7 +61,7 @@ class Repository:
 
     def resolve_commit(self, text: str) -> str | None:
         """The full id of the commit that a branch, tag, short hash or other revision names; None where none does."""
-        return _commit_id(self._ask(_verified(text), ok=(0, 1, 128))) if text and "\0" not in text else None
+        return _commit_id(answer(self.root, _verified(text), ok=(0, 1, 128))) if text and "\0" not in text else None
 
     def missing_commits(self, commits: Iterable[str]) -> set[str]:
         """Those of `commits` that are not here, or are no full id of a commit."""
@@ -72,7 +70,7 @@ class Repository:
 
     def unreachable_commits(self, commits: Iterable[str]) -> set[str]:
         """Those that are here, and that no branch, remote-tracking branch or tag, nor HEAD, leads to."""
-        asked = {commit for commit in commits if _ID.fullmatch(commit)}
+        asked = {commit for commit in commits if is_commit_id(commit)}
         if not asked:
             return set()
         # --ignore-missing holds only for what follows it; --not would turn what follows it.
@@ -87,7 +85,7 @@ class Repository:
 
     def unkept_commits(self, commits: Iterable[str]) -> set[str]:
         """Those that are here and that no ref of mlcli's leads to either."""
-        asked = {commit for commit in commits if _ID.fullmatch(commit)}
+        asked = {commit for commit in commits if is_commit_id(commit)}
         listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--glob=refs/mlruns/*")
         return asked & set(self._ask(listed, stdin=_lines(asked)).decode("ascii").split()) if asked else set()
 
@@ -95,7 +93,7 @@ class Repository:
         """Those of which a part is missing or damaged; each is given with the commit below it, if any."""
         from .reading import unreadable
 
-        return unreadable(self.root, {key: value for key, value in snapshots.items() if _ID.fullmatch(key)})
+        return unreadable(self.root, {key: value for key, value in snapshots.items() if is_commit_id(key)})
 
     def patch_id(self, commit: str) -> str | None:
         """Git's stable id of what a commit changed; None where it changed nothing, or is a merge."""
@@ -203,7 +201,7 @@ class Repository:
 
     def _objects(self, names: set[str], how: str) -> Iterator[tuple[str, str, bytes]]:
         """Name, type and (with --batch) content of those objects that are here, by one process."""
-        full = {name for name in names if _ID.fullmatch(name)}
+        full = {name for name in names if is_commit_id(name)}
         out = self._ask(("cat-file", how), stdin=_lines(full)) if full else b""
         at = 0
         while at < len(out):
@@ -266,7 +264,7 @@ def _verified(text: str) -> tuple[str, ...]:
 
 def _commit_id(out: bytes) -> str | None:
     found = out.decode("ascii", "replace").strip()
-    return found if _ID.fullmatch(found) else None
+    return found if is_commit_id(found) else None
 
 
 def _lines(names: Iterable[str]) -> bytes:

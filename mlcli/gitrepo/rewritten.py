@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ..domain.source import Rewritten
 from .command import answer, readable
+from .commits import is_commit_id, is_here
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _EVERYWHERE = ("--branches", "--remotes", "--tags")
 _TREES = 50_000
 _PATCHES = 1_000
@@ -19,7 +18,7 @@ _PATCH = ("-p", "--root", "--no-ext-diff", "--no-textconv", "--no-color", "--src
 
 def patch_id(root: str, commit: str) -> str | None:
     """Git's stable id of what a commit changed; None where it changed nothing, or is a merge."""
-    if not _ID.fullmatch(commit):
+    if not is_commit_id(commit):
         return None
     return next((patch for patch, _ in _patch_ids(root, [commit])), None)
 
@@ -29,17 +28,17 @@ def found_again(root: str, commit: str, tree: str | None, patch: str | None) -> 
 
     None where a branch or tag leads to `commit` itself, which need not be here where `patch` is given.
     """
-    if not _ID.fullmatch(commit):
+    if not is_commit_id(commit):
         return None
-    is_here = answer(root, ("cat-file", "--batch-check"), stdin=f"{commit}\n".encode()).split()[1:2] == [b"commit"]
-    if is_here and not answer(root, ("rev-list", "-1", commit, "--not", *_EVERYWHERE, "HEAD")).strip():
+    here = is_here(root, commit)
+    if here and not answer(root, ("rev-list", "-1", commit, "--not", *_EVERYWHERE, "HEAD")).strip():
         return None
     listed = answer(root, ("log", f"--max-count={_TREES}", "--format=%H %T", *_EVERYWHERE)).decode("ascii")
     for line in listed.splitlines():
         other, _, its = line.partition(" ")
         if its == tree and other != commit:
             return Rewritten(commit=other, what="tree", on=_holder(root, other))
-    patch = patch or (patch_id(root, commit) if is_here else None)
+    patch = patch or (patch_id(root, commit) if here else None)
     if patch is None:
         return None
     asked = ("rev-list", f"--max-count={_PATCHES}", "--no-merges", *_EVERYWHERE)

@@ -20,7 +20,7 @@ from .command import (
     no_repository,
     readable,
 )
-from .commits import describe_commit
+from .commits import describe_commit, is_shallow
 from .config import Config, known_config, person_of, read_config, remote_of
 from .tree import Status, WorkTree
 
@@ -107,7 +107,7 @@ def _described(tree: WorkTree, config: Config, status: Status, commit: str | Non
         untracked=[readable(path) for path in untracked[:SHOWN]],
         left_out=sum(max(0, len(paths) - SHOWN) for paths in (status.changed, untracked)),
         operation=next((word for name, word in _OPERATIONS.items() if os.path.exists(f"{tree.git_dir}/{name}")), None),
-        shallow=os.path.exists(os.path.join(common, "shallow")),
+        shallow=is_shallow(tree.git_dir),
         reason=None if commit else NO_COMMIT,
         pushed=_is_pushed(tree, config, common, commit, branch, ahead) if commit else None,
         hidden=[readable(path) for path in status.hidden[:SHOWN]],

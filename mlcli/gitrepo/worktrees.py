@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 
 from ..domain.names import quoted
+from ..domain.source import FETCH_CODE
 from ..errors import GitError
 from .command import answer, common_dir_of, find_root, git_dir_of, is_root, no_repository
+from .commits import is_commit_id, is_here, is_shallow
 from .config import read_config, without_filters
 
 SECONDS = 3600.0
-SNAPSHOTS = "git fetch origin 'refs/mlruns/*:refs/mlruns/*'"
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # What the user chose to see of a tree, or to do along with a checkout, says nothing of what the commit holds.
 _WHOLE = ("-c", "core.sparseCheckout=false", "-c", "submodule.recurse=false")
 _MARK = "mlcli"
@@ -31,12 +30,12 @@ def root_of(directory: str) -> str:
 
 def require(root: str, commit: str, *, snapshot: bool = False) -> None:
     """GitError, with what would fetch it, where a commit is not here."""
-    if not _ID.fullmatch(commit):
+    if not is_commit_id(commit):
         raise GitError(f"{quoted(commit)} is no id of a commit", "mlcli show the run")
-    if _resolved(root, commit) == commit:
+    if is_here(root, commit):
         return
-    shallow = os.path.exists(os.path.join(common_dir_of(git_dir_of(root)), "shallow"))
-    hint = SNAPSHOTS if snapshot else "git fetch --unshallow" if shallow else "git fetch --all"
+    shallow = is_shallow(git_dir_of(root))
+    hint = FETCH_CODE if snapshot else "git fetch --unshallow" if shallow else "git fetch --all"
     what = "snapshot" if snapshot else "commit"
     raise GitError(f"{what} {commit[:12]} is not in this {'shallow clone' if shallow else 'repository'}", hint)
 

@@ -120,8 +120,11 @@ class Store(Protocol):
     def settling_content(self) -> AbstractContextManager[None]:
         """Keep others from adding content, or what runs are made from, while it is told what nothing cites."""
 
-    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
-        """The ids of git objects that documents here and `elsewhere` name, and that documents in the trash name."""
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> set[str]:
+        """The ids of git objects that documents here and `elsewhere` name."""
+
+    def discarded_commits(self) -> set[str]:
+        """The ids of git objects that documents in the trash name."""
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         """One digest for the artifact at `path` that consists of these files."""

@@ -187,8 +187,11 @@ class DiskStore:
     def settling_content(self) -> AbstractContextManager[None]:
         return self.files.lock(layout.CONTENT_LOCK)
 
-    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> set[str]:
         return self._trash.cited_commits(elsewhere)
+
+    def discarded_commits(self) -> set[str]:
+        return self._trash.discarded_commits()
 
     # What is logged
 

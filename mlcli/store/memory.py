@@ -225,10 +225,12 @@ class MemoryStore:
         with self._writing:
             yield
 
-    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> tuple[set[str], set[str]]:
+    def cited_commits(self, elsewhere: Iterable[bytes] = ()) -> set[str]:
         there = [*self._runs.values(), *(each for model in self._versions.values() for each in model.values())]
-        here = _commits_in(there).union(*map(schema.commits_in, elsewhere))
-        return here, _commits_in(document for document, _ in self._trash.values())
+        return _commits_in(there).union(*map(schema.commits_in, elsewhere))
+
+    def discarded_commits(self) -> set[str]:
+        return _commits_in(document for document, _ in self._trash.values())
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)

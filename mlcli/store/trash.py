@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -89,18 +90,22 @@ class Trash:
             waiting=len(waiting) + (len(loose) if dry_run and keep else 0),
         )
 
-    def cited_commits(self, elsewhere: Iterable[bytes]) -> tuple[set[str], set[str]]:
-        """The ids of git objects in documents, and in documents of the trash; Corrupt where one cannot be trusted."""
-        cited = set().union(*map(schema.commits_in, elsewhere)), set[str]()
-        for at, top in enumerate(("", f"{layout.TRASH}/")):
-            for name in _documents(self.files, top):
-                try:
-                    data = self.files.read(name)
-                except FileNotFoundError:
-                    continue
-                if not top:
-                    schema.decode(data, "run" if name.startswith(f"{layout.RUNS}/") else "version", f".mlruns/{name}")
-                cited[at].update(schema.commits_in(data))
+    def cited_commits(self, elsewhere: Iterable[bytes]) -> set[str]:
+        """The ids of git objects in documents here and elsewhere; Corrupt where one cannot be trusted."""
+        cited = set().union(*map(schema.commits_in, elsewhere))
+        for name in _documents(self.files, ""):
+            try:
+                cited |= schema.commits_in(_trusted(self.files, name))
+            except FileNotFoundError:
+                continue
+        return cited
+
+    def discarded_commits(self) -> set[str]:
+        """The ids of git objects in documents of the trash."""
+        cited: set[str] = set()
+        for name, _ in documents(self.files):
+            with suppress(FileNotFoundError):
+                cited |= schema.commits_in(self.files.read(name))
         return cited
 
     def _followed(self, due: Iterable[str]) -> list[str]:
@@ -190,10 +195,16 @@ class _Citations:
         return self.elsewhere.union(*(digests for _, digests in known.values()))
 
     def _cited_in(self, name: str) -> set[str]:
-        data = self.files.read(name)
-        if not name.startswith(f"{layout.TRASH}/"):
-            schema.decode(data, "run" if name.startswith(f"{layout.RUNS}/") else "version", f".mlruns/{name}")
+        in_trash = name.startswith(f"{layout.TRASH}/")
+        data = self.files.read(name) if in_trash else _trusted(self.files, name)
         return {digest.decode() for digest in _DIGEST.findall(data)}
+
+
+def _trusted(files: Files, name: str) -> bytes:
+    """A document that is no trash; Corrupt where it cannot be trusted."""
+    data = files.read(name)
+    schema.decode(data, "run" if name.startswith(f"{layout.RUNS}/") else "version", f".mlruns/{name}")
+    return data
 
 
 def documents(files: Files) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from ..errors import MlcliError
+from .observed import Capture, Code, Fit, Output, Reuse, Usage
 from .reproduction import Reproduction
 from .source import Command, Environment, GitState, Person, Process
 
@@ -31,20 +32,37 @@ class ParamSource(str, Enum):
     """Where a param's value came from; a later one in this list wins over an earlier one."""
 
     COMMAND_LINE = "command line"
+    CONFIG = "config file"
+    DEFAULT = "default"
+    GIVEN = "given"
     LOGGED = "logged"
     DECLARED = "declared"
 
     @property
     def guessed(self) -> bool:
         """Whether nobody said it outright, so that an explicit call may replace it."""
-        return self is ParamSource.COMMAND_LINE
+        return self not in {ParamSource.LOGGED, ParamSource.DECLARED}
 
 
-class Param(Struct, frozen=True):
-    """A named input of a run: any JSON value, and where it came from."""
+class Param(Struct, frozen=True, omit_defaults=True):
+    """A named input of a run: any JSON value, and where it came from; `origin` names the parser or file."""
 
     value: Any
     source: ParamSource
+    origin: str = ""
+
+
+class MetricSource(str, Enum):
+    """Where a metric's values came from: logged outright, seen in a library's call, read from a file, printed, sampled.
+
+    A printed one is a guess.
+    """
+
+    LOGGED = "logged"
+    LIBRARY = "library"
+    FILE = "file"
+    PRINTED = "printed"
+    SYSTEM = "system"
 
 
 class MetricPoint(Struct, frozen=True):
@@ -56,8 +74,11 @@ class MetricPoint(Struct, frozen=True):
     at: datetime
 
 
-class Metric(Struct, frozen=True, kw_only=True):
-    """A metric's history in short: its last, least and greatest value, each with its step."""
+class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A metric's history in short: its last, least and greatest value, each with its step.
+
+    `origin` says more of the source: the function and the line that called it, or the file.
+    """
 
     last: float
     step: int
@@ -67,6 +88,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     max: float
     max_step: int
     count: int
+    source: MetricSource = MetricSource.LOGGED
+    origin: str = ""
 
 
 class PointsFile(Struct, frozen=True, kw_only=True):
@@ -87,13 +110,20 @@ class Artifact(Struct, frozen=True, kw_only=True):
 class Input(Struct, frozen=True, kw_only=True):
     """A file that a run was made from: its path relative to the workspace, its size in bytes and its digest.
 
-    `kept` says that its content was kept as an object. A path outside the workspace is absolute.
+    `kept` says that its content was kept as an object. A path outside the workspace is absolute. One that was not
+    declared was `seen`: read by the command, `by` which function where that is known. `changed` says that it was
+    written to after it was read; the digest is then of what was read, or '' where that is gone. `files` counts those of
+    a directory that is one input, whose path ends with '/'.
     """
 
     path: str
     size: int
     digest: str
     kept: bool = False
+    seen: bool = False
+    by: str = ""
+    changed: bool = False
+    files: int = 0
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -150,6 +180,13 @@ class Run(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     note: str = ""
     inputs: list[Input] = []
+    urls: list[str] = []
+    outputs: list[Output] = []
+    code: Code | None = None
+    fits: list[Fit] = []
+    capture: Capture | None = None
+    usage: Usage | None = None
+    reuse: Reuse | None = None
     artifacts: list[Artifact] = []
     models: list[Model] = []
     reproduces: Reproduction | None = None

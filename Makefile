@@ -1,13 +1,14 @@
 # Two commands do all the set-up: `make demo` shows the main job, `make test` proves it. Each makes its own environment.
-# On another interpreter: make test PYTHON=python3.13 VENV=.venv-3.13
+# On another interpreter: make test PYTHON=python3.13 VENV=.venv-3.13; EXTRAS=dev is half as large, and skips some tests
 PYTHON ?= python3
 VENV ?= .venv
+EXTRAS ?= dev,e2e
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test faults lint docs example bench bench-git bench-store bench-peers clean
+.PHONY: help demo test faults lint docs example bench bench-git bench-capture bench-store bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +18,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    time the commands against python itself"
 	@echo "make bench-git    what git costs a run, beside git status itself"
+	@echo "make bench-capture  what capture costs a command; ARGS=--quick in a minute"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
 	@echo "make bench-peers  MLflow and others beside mlcli, each installed below .bench/"
 	@echo "make docs     write the command reference of the README anew"
@@ -34,7 +36,7 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.made
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
-	$(PIP) install -e '.[dev]'
+	$(PIP) install -e '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -59,6 +61,9 @@ bench: $(VENV)/.dev
 
 bench-git: $(VENV)/.dev
 	@$(BIN)/python benchmarks/git.py $(ARGS)
+
+bench-capture: $(VENV)/.dev
+	@$(BIN)/python benchmarks/capture.py $(ARGS)
 
 bench-store: $(VENV)/.dev
 	@$(BIN)/python benchmarks/store.py $(ARGS)

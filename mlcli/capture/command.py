@@ -9,7 +9,8 @@ from typing import Any
 
 from ..domain.names import MAX_KEY, escaped
 from ..domain.run import Param, ParamSource
-from ..domain.source import MASK, Command, is_secret, masked_argv, masked_text, parsed_scalar
+from ..domain.secrets import MASK, is_secret, masked_argv, masked_text
+from ..domain.source import Command, parsed_scalar
 
 MAX_ARGUMENTS = 1000
 _ASSIGNMENT = re.compile(r"\+{0,2}([A-Za-z_][\w./-]*)=(.*)", re.S)

@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from ..domain.source import Environment, masked_text
+from msgspec.structs import replace
+
+from ..domain.secrets import masked_text
+from ..domain.source import Environment
 
 ALLOWED = (
     "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED",
@@ -31,6 +34,13 @@ def noted(argv: Sequence[str], environ: Mapping[str, str]) -> Environment:
         variables={name: masked_text(environ[name])[:200] for name in ALLOWED if environ.get(name)},
         packages=packages,
     )
+
+
+def of_process(noted: Environment, prefix: str, version: str) -> Environment:
+    """The environment, with the interpreter that the command turned out to run in, where it named none itself."""
+    if noted.python or not prefix:
+        return noted
+    return replace(noted, python=version, packages=_installed(prefix)[1])
 
 
 def _prefix_of(program: str, environ: Mapping[str, str]) -> str:

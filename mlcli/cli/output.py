@@ -13,7 +13,7 @@ import msgspec
 from ..domain.names import escaped as escaped
 from ..domain.names import escaped_in_json
 from ..domain.numbers import finite
-from ..domain.source import masked_argv
+from ..domain.secrets import masked_argv
 from ..errors import MlcliError, WriteFailed
 
 _STYLES = {

@@ -1,16 +1,13 @@
-"""All a run was made from: command, git state, environment, process; and what must not be kept of them."""
+"""All a run was made from: command, git state, environment, process."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-MASK = "***"
 # What brings the code that other clones kept.
 FETCH_CODE = "git fetch origin 'refs/mlruns/*:refs/mlruns/*'"
 
@@ -168,71 +165,6 @@ class Source(Struct, frozen=True, kw_only=True):
     process: Process
     user: Person
     at: datetime
-
-
-@cache
-def _secret_name() -> re.Pattern[str]:
-    return re.compile(
-        r"((pass(word|wd|phrase)?|secret|credential|api[-_]?key|access[-_]?key|private[-_]?key|auth|bearer)s?|token)$",
-        re.I,  # but not max_tokens, which is a number that people tune
-    )
-
-
-@cache
-def _secret_shape() -> re.Pattern[str]:
-    return re.compile(
-        r"(sk-[A-Za-z0-9_-]{6,}|gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|glpat-[\w-]{10,}|xox[abprs]-[\w-]{10,}"
-        r"|A[KS]IA[0-9A-Z]{12,}|hf_[A-Za-z0-9]{10,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|AIza[\w-]{20,})"
-    )
-
-
-@cache
-def _userinfo() -> re.Pattern[str]:
-    # Greedy, and past a '/' where what follows ':' is no port: a password may hold '@' and '/'.
-    return re.compile(r"((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/:\s]*:(?!\d+/)\S*|[^/\s]*)@")
-
-
-@cache
-def _secret_within() -> re.Pattern[str]:
-    # In a line of shell or a header: TOKEN=x, api-key: x, --password x, Authorization: Bearer x.
-    name = "(?:(?:pass(?:word|wd|phrase)?|secret|credential|(?:api|access|private)[-_]?key)s?|token)"
-    before = rf"--[\w.-]{{0,40}}?{name}\s+|{name}\s*[=:]\s*|authorization:\s*(?:\w+\s+)?"
-    return re.compile(rf"""({before})('[^']*'|"[^"]*"|[^\s'";&|]+)""", re.I)
-
-
-def is_secret(name: str) -> bool:
-    """Whether a param, option or variable of this name holds a secret: password, token, api_key ..."""
-    return bool(_secret_name().search(name.strip("-").replace("-", "_")))
-
-
-def masked_text(text: str) -> str:
-    """`text` without what is named a secret, without known token shapes and without credentials in URLs."""
-    named = _secret_within().sub(rf"\1{MASK}", text)
-    shaped = _secret_shape().sub(MASK, named)
-    return _userinfo().sub(rf"\1{MASK}@", shaped) if "@" in shaped else shaped
-
-
-def without_credentials(url: str) -> str:
-    """A remote's URL without user, password and query: https://user:token@host/x?y becomes https://host/x."""
-    if re.match(r"(git\+)?ssh://[^/:@\s]+@", url):
-        return url.partition("?")[0]  # a login name, without which the URL would not work
-    return _userinfo().sub(r"\1", url).partition("?")[0]
-
-
-def masked_argv(argv: list[str]) -> list[str]:
-    """The arguments as they may be kept: `--password x`, `api_key=x`, token shapes and credentials in URLs masked."""
-    kept: list[str] = []
-    hide_next = False
-    for arg in argv:
-        name, equals, value = arg.partition("=")
-        if hide_next and not (arg.startswith("-") and len(arg) > 1):
-            kept.append(MASK)
-        elif equals and value and " " not in name and is_secret(name):
-            kept.append(f"{name}={MASK}")
-        else:
-            kept.append(masked_text(arg))
-        hide_next = not equals and arg.startswith("-") and is_secret(arg)
-    return kept
 
 
 def parsed_scalar(text: str) -> Any:

@@ -12,7 +12,8 @@ from shutil import which
 from msgspec import Struct
 
 from ..domain.names import escaped, quoted
-from ..domain.source import Environment, masked_text
+from ..domain.secrets import masked_text
+from ..domain.source import Environment
 from ..errors import CannotBuild
 
 CURRENT = "--env current runs it with what is here, and tells every difference"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..domain.run import Field, Model, Signature
-from ..domain.source import MASK, is_secret, masked_text
+from ..domain.secrets import MASK, is_secret, masked_text
 from ..errors import InvalidValue
 from . import joblib
 from .base import ADDRESS, ModelWarning, ask, class_of, method_of, missing_package, told

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..domain.source import Person, without_credentials
+from ..domain.secrets import without_credentials
+from ..domain.source import Person
 from .command import UNREADABLE, answer, common_dir_of, failure, readable
 
 _CONFIG = (

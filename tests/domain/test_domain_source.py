@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlcli.domain.source import Person, is_secret, masked_argv, masked_text, parsed_scalar, without_credentials
+from mlcli.domain.secrets import is_secret, masked_argv, masked_text, without_credentials
+from mlcli.domain.source import Person, parsed_scalar
 
 
 @pytest.mark.parametrize(

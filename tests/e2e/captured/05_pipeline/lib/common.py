@@ -1,0 +1,3 @@
+"""What the three steps share."""
+
+COLUMNS = ["a", "b", "c"]

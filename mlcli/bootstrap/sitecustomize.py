@@ -1,0 +1,92 @@
+"""The stub that `site` imports: starts the watching, then runs the sitecustomize that it stands before.
+
+It parses on every Python, does nothing where no run asks for it, and raises nothing of its own.
+"""
+
+import os
+import sys
+
+NEEDED = (3, 8)
+
+
+def load(name, here, known):
+    """The part `name` of the bootstrap as a module that is in no list, with `known` in its namespace."""
+    module = type(sys)("_mlcli_" + name)
+    module.__dict__.update(known)
+    exec(_code(name, here), module.__dict__)  # noqa: S102
+    return module
+
+
+def _code(name, here):
+    """Its code, from a cache of our own: where bytecode is not to be written, every Python would compile it again."""
+    import marshal
+    from io import FileIO
+
+    source = os.path.join(here, "parts", name + ".py")
+    told = os.stat(source)
+    key = ("%x-%x-%x" % (told.st_mtime_ns, told.st_size, sys.hexversion)).encode().ljust(64)
+    optimized = ".opt-%d" % sys.flags.optimize if sys.flags.optimize else ""
+    cache = os.path.join(here, "cache", "%s.%s%s.bin" % (name, sys.implementation.cache_tag, optimized))
+    try:
+        with FileIO(cache) as file:
+            kept = file.read()
+        if kept[:64] == key:
+            return marshal.loads(kept[64:])  # noqa: S302
+    except (OSError, ValueError, EOFError, TypeError):
+        pass
+    with FileIO(source) as file:
+        code = compile(file.read(), "<mlcli>", "exec", dont_inherit=True)
+    beside = "%s.%d" % (cache, os.getpid())
+    try:
+        with FileIO(beside, "w") as file:
+            file.write(key + marshal.dumps(code))
+        os.replace(beside, cache)
+    except OSError:
+        pass
+    return code
+
+
+def _watch(here):
+    """Start the watching of this process, where a run asks for it."""
+    if not os.environ.get("MLCLI_CAPTURE_DIR") or sys.version_info < NEEDED or hasattr(sys, "_mlcli_capture"):
+        return
+    sys._mlcli_capture = True
+    try:
+        core = load("core", here, {})
+        core.start(core, here, load)
+    except Exception:
+        if os.environ.get("MLCLI_CAPTURE_DEBUG"):
+            import traceback
+
+            traceback.print_exc()
+
+
+def _give_way(name, here):
+    """Leave no trace on the path, and run what would have been imported were we not there; its errors are its own."""
+    sys.path[:] = [each for each in sys.path if each != here]
+    sys.path_importer_cache.pop(here, None)
+    if sys.version_info < (3,):
+        return _give_way_on_2(name)
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import PathFinder
+
+    spec = PathFinder.find_spec(name, sys.path)
+    if spec is not None and spec.loader is not None:
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return None
+
+
+def _give_way_on_2(name):
+    imp = __import__("imp")
+    try:
+        found = imp.find_module(name)
+    except ImportError:
+        return
+    imp.load_module(name, *found)
+
+
+if __name__ in ("sitecustomize", "usercustomize"):
+    _here = os.path.dirname(os.path.abspath(__file__))
+    _watch(_here)
+    _give_way(__name__, _here)

@@ -12,7 +12,12 @@ from .domain.names import check_name, quoted
 from .domain.numbers import parsed_size
 from .errors import InvalidSettings
 
-_CHOICES = {"durability": ("full", "none"), "snapshot": ("yes", "no"), "require_pushed": ("yes", "no")}
+_CHOICES = {
+    "durability": ("full", "none"),
+    "snapshot": ("yes", "no"),
+    "snapshot_secrets": ("warn", "leave out"),
+    "require_pushed": ("yes", "no"),
+}
 _SIZES = ("snapshot_file_limit", "snapshot_limit")
 
 
@@ -24,6 +29,7 @@ class Settings(Struct, frozen=True):
     snapshot: str = "yes"
     snapshot_file_limit: str = "10 MB"
     snapshot_limit: str = "100 MB"
+    snapshot_secrets: str = "warn"
     require_pushed: str = "no"
 
 

@@ -141,7 +141,8 @@ class Workspace:
             return None
         file, together = self.settings.snapshot_file_limit, self.settings.snapshot_limit
         durable = self.settings.durability == "full"
-        return SnapshotLimits(parsed_size(file) or 0, parsed_size(together) or 0, durable)
+        secrets = self.settings.snapshot_secrets == "warn"
+        return SnapshotLimits(parsed_size(file) or 0, parsed_size(together) or 0, durable, secrets)
 
     def keep_code(self, state: GitState) -> GitState:
         """Let refs of this store lead to what a run was made from; why they cannot is noted in the state."""

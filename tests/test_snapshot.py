@@ -537,3 +537,36 @@ def test_nothing_that_a_repository_configures_is_started(dirty: Path, git, mlcli
     done = mlcli("run", "--", "true")
     assert (done.returncode, kept(dirty).unkept, (dirty / "PWN").exists()) == (0, None, False)
     assert KEPT == "refs/mlruns"
+
+
+def test_files_that_hold_what_looks_like_a_secret_are_kept_and_told(repo: Path, git, mlcli) -> None:
+    token = "gh" + "p_" + "a1B2" * 9
+    (repo / "train.py").write_text(f"client('{token}')\n")
+    (repo / "new.yaml").write_text("db:\n  password: " + "hunter2\n")
+    (repo / "fine.py").write_text("import os\npassword = os.environ['PASSWORD']\nmax_tokens = 512\n")
+    (repo / "data.bin").write_bytes(b"\0" + token.encode())
+    (repo / "link.py").symlink_to("train.py")
+    (repo / "large.txt").write_text(f"{token}\n" * 30_000)
+    snapshot = kept(repo).snapshot
+    assert (snapshot.secrets, snapshot.left_out) == (["new.yaml", "train.py"], [])
+    assert {"new.yaml", "train.py", "fine.py"} <= set(files_of(git, snapshot.commit))
+    done = mlcli("run", "--", "true")
+    assert (
+        "new.yaml (and 1 more) holds what looks like a secret, and is kept with the code in this clone" in done.stderr
+    )
+    assert 'snapshot_secrets = "leave out"' in done.stderr
+
+
+def test_files_that_hold_what_looks_like_a_secret_can_be_left_out(repo: Path, git, mlcli) -> None:
+    committed = files_of(git, "HEAD")["train.py"]
+    (repo / "train.py").write_text("password = '" + "hunter2'\n")
+    (repo / "new.py").write_text("password = '" + "hunter2'\n")
+    (repo / "fine.py").write_text("print(1)\n")
+    (repo / "mlcli.toml").write_text('snapshot_secrets = "leave out"\n')
+    done = mlcli("run", "--idfile", ".git/id", "--", "true")
+    assert "not kept with the code: new.py (20 B: it holds what looks like a secret) and 1 more" in done.stderr
+    commit = git("for-each-ref", "--format=%(objectname)", "refs/mlruns")
+    held = files_of(git, commit)
+    assert (held["train.py"], "new.py" in held, "fine.py" in held) == (committed, False, True)
+    left_out = kept(repo, LIMITS.__class__(durable=False, secrets=False)).snapshot.left_out
+    assert [(file.path, file.reason) for file in left_out] == [("new.py", "holds secret"), ("train.py", "holds secret")]

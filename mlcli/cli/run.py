@@ -95,6 +95,8 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
         output.warning(f"{what} is not kept: {git.unkept}", "git status, git fsck")
     if git.snapshot is not None and git.snapshot.left_out:
         _left_out(git.snapshot)
+    if git.snapshot is not None and git.snapshot.secrets:
+        _with_secrets(git.snapshot.secrets)
 
 
 def _code(git: GitState) -> str:
@@ -118,8 +120,17 @@ def _left_out(snapshot: Snapshot) -> None:
         "large": ("too large", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
         "many": ("too many files", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
         "secret": ("its name says that it holds secrets", "put it into .gitignore"),
+        "holds secret": ("it holds what looks like a secret", "put it into .gitignore, or the secret into a variable"),
     }.get(first.reason, ("it cannot be read", f"ls -l {first.path}"))
     output.warning(f"not kept with the code: {first.path} ({words.size(first.size)}: {why}){more}", hint)
+
+
+def _with_secrets(paths: list[str]) -> None:
+    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    output.warning(
+        f"{paths[0]}{more} holds what looks like a secret, and is kept with the code in this clone",
+        'put it into .gitignore, or set snapshot_secrets = "leave out"',
+    )
 
 
 def _check_writable(path: str) -> None:

@@ -33,8 +33,8 @@ class Command(Struct, frozen=True, kw_only=True):
 class LeftOut(Struct, frozen=True, kw_only=True):
     """An untracked file that a snapshot does not hold, and why: its path, size in bytes and the digest of its content.
 
-    `reason` is large, secret, unreadable, or many for a directory of many files, whose path ends with '/'. Only of a
-    large file the digest is taken.
+    `reason` is large, secret (by its name), holds secret (by its content), unreadable, or many for a directory of many
+    files, whose path ends with '/'. Only of a large file the digest is taken.
     """
 
     path: str
@@ -46,12 +46,13 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 class SnapshotLimits(Struct, frozen=True):
     """How large an untracked file may be to be kept in a snapshot, and all of them together, in bytes.
 
-    `durable` says whether to wait for the disk.
+    `durable` says whether to wait for the disk, `secrets` whether files are kept whose content looks like a secret.
     """
 
     file: int = 10_000_000
     together: int = 100_000_000
     durable: bool = True
+    secrets: bool = True
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -59,7 +60,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     `submodules` holds the commit of each submodule that had changes of its own, `nested` that of each repository which
     lies in this one without being a submodule; `bypassed` are the filters that were needed and not installed. Of the
-    files that were left out a hundred are named, and `unnamed` counts the others.
+    files that were left out a hundred are named, and `unnamed` counts the others. `secrets` are files in it whose
+    content looks like a secret.
     """
 
     commit: str
@@ -69,6 +71,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     submodules: dict[str, str] = {}
     nested: dict[str, str] = {}
     bypassed: list[str] = []
+    secrets: list[str] = []
 
 
 class Rewritten(Struct, frozen=True, kw_only=True):

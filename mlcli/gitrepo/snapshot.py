@@ -12,6 +12,7 @@ from collections import Counter
 
 from msgspec.structs import replace
 
+from ..domain.secrets import holds_secret
 from ..domain.source import LeftOut, Snapshot, SnapshotLimits
 from ..errors import GitError
 from .command import answer, is_root, readable
@@ -21,7 +22,9 @@ from .tree import Status, WorkTree, lines
 NAMED = 100
 # A directory with more new files than this is data, and would be as many objects.
 _MANY = 1000
-_LARGE, _CROWD, _PRIVATE, _UNREADABLE = "large", "many", "secret", "unreadable"
+_LARGE, _CROWD, _PRIVATE, _LEAK, _UNREADABLE = "large", "many", "secret", "holds secret", "unreadable"
+# A text file larger than this is data; and what is searched for secrets together is what takes half a second.
+_SEARCHED, _SEARCHED_TOGETHER = 1_000_000, 4_000_000
 _WHO = "mlcli <mlcli@localhost>"
 _MESSAGE = "Uncommitted work of a run, kept by mlcli\n"
 _SECRET = re.compile(
@@ -37,6 +40,11 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
     chosen, left_out = _chosen(tree, status.untracked, limits)
     own = [path for path in status.changed if path not in status.submodules]
     changed, unreadable = _readable(tree, own, limits)
+    leaks = _with_secrets(tree, [*changed, *chosen])
+    left_out += unreadable
+    if not limits.secrets:
+        left_out += [_left_out(tree, path, _LEAK) for path in leaks]
+        changed, chosen = ([path for path in paths if path not in leaks] for paths in (changed, chosen))
     options = ("--add", "--remove", "--replace", "-z", "--stdin")
     tree.change("update-index", *options, stdin=lines([*changed, *chosen]), durable=limits.durable)
     inner = {path: _kept_submodule(tree, path, limits) for path in status.submodules}
@@ -45,11 +53,12 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
         tree.change("update-index", "-z", "--index-info", stdin=entries)
     whole = tree.change("write-tree", "--missing-ok", stdin=b"", durable=limits.durable).decode("ascii").strip()
     submodules: dict[str, str] = {}
-    left_out += unreadable
+    secrets = [readable(path) for path in leaks] if limits.secrets else []
     for path, kept in inner.items():
         below = f"{readable(path)}/"
         submodules |= {below[:-1]: kept.commit, **{below + name: commit for name, commit in kept.submodules.items()}}
         left_out += [replace(file, path=below + file.path) for file in kept.left_out]
+        secrets += [below + name for name in kept.secrets]
     return Snapshot(
         commit=_commit(tree, whole, parent, date, durable=limits.durable),
         tree=whole,
@@ -58,6 +67,7 @@ def make_snapshot(tree: WorkTree, status: Status, parent: str | None, date: str,
         submodules=submodules,
         nested=_nested(tree, status.nested),
         bypassed=sorted(tree.bypassed),
+        secrets=sorted(secrets)[:NAMED],
     )
 
 
@@ -118,6 +128,36 @@ def _readable(tree: WorkTree, changed: list[bytes], limits: SnapshotLimits) -> t
         else:
             taken.append(path)
     return taken, left_out
+
+
+def _with_secrets(tree: WorkTree, paths: list[bytes]) -> list[bytes]:
+    """Those of the files whose content looks like a secret, small ones searched first."""
+    sizes = sorted((found.st_size, path) for path in paths if (found := _small(tree.below(path))))
+    together, leaks = 0, []
+    for size, path in sizes:
+        together += size
+        if together > _SEARCHED_TOGETHER:
+            break
+        try:
+            with open(tree.below(path), "rb") as file:
+                if holds_secret(file.read(_SEARCHED)):
+                    leaks.append(path)
+        except OSError:
+            continue  # gone since git listed it
+    return leaks
+
+
+def _small(place: str) -> os.stat_result | None:
+    try:
+        found = os.lstat(place)
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) and found.st_size <= _SEARCHED else None
+
+
+def _left_out(tree: WorkTree, path: bytes, why: str) -> LeftOut:
+    found = _small(tree.below(path))
+    return LeftOut(path=readable(path), size=found.st_size if found else 0, digest="", reason=why)
 
 
 def _kept_submodule(outer: WorkTree, path: bytes, limits: SnapshotLimits) -> Snapshot:

@@ -564,7 +564,7 @@ def test_files_that_hold_what_looks_like_a_secret_can_be_left_out(repo: Path, gi
     (repo / "fine.py").write_text("print(1)\n")
     (repo / "mlcli.toml").write_text('snapshot_secrets = "leave out"\n')
     done = mlcli("run", "--idfile", ".git/id", "--", "true")
-    assert "not kept with the code: new.py (20 B: it holds what looks like a secret) and 1 more" in done.stderr
+    assert "not kept with the code: new.py (21 B: it holds what looks like a secret) and 1 more" in done.stderr
     commit = git("for-each-ref", "--format=%(objectname)", "refs/mlruns")
     held = files_of(git, commit)
     assert (held["train.py"], "new.py" in held, "fine.py" in held) == (committed, False, True)

@@ -129,6 +129,9 @@ def _may_hold_bot(text: str) -> bool:
 
 def is_secret(name: str) -> bool:
     """Whether a param, option or variable of this name holds a secret: password, token, api_key ..."""
+    lowered = name.lower()
+    if not any(trace in lowered for trace in _NAMED):
+        return False
     plain = name.strip("-+").replace("-", "_")
     return bool(_pattern(_NAME, "i").search(plain)) and not _pattern(_HARMLESS, "i").search(plain)
 

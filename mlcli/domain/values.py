@@ -1,4 +1,4 @@
-"""What may be logged: params, metrics, steps, tags and notes, checked before anything is written."""
+"""What may be logged: params, metrics, steps, tags and notes, checked and without secrets before they are written."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import json
+from msgspec.structs import replace
 
 from ..errors import InvalidValue
 from .names import check_key, quoted, storable
 from .run import Param
+from .secrets import masked_text, masked_value
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -88,15 +90,20 @@ def same_value(old: Any, new: Any) -> bool:
 
 
 def checked_params(params: Mapping[str, Param]) -> dict[str, Param]:
-    """Params with keys that may name them, and not too many."""
+    """Params with keys that may name them, not too many, and with secrets masked."""
     if len(params) > MAX_PARAMS:
         raise InvalidValue(f"a run has at most {MAX_PARAMS} params, and these are {len(params)}")
-    return {check_key(key, "param"): param for key, param in params.items()}
+    return {check_key(key, "param"): _masked(key, param) for key, param in params.items()}
+
+
+def _masked(key: str, param: Param) -> Param:
+    value = masked_value(key, param.value)
+    return param if value == param.value else replace(param, value=value)
 
 
 def checked_tags(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as texts, with keys that may name them."""
-    checked = {check_key(key, "tag"): storable(str(value)) for key, value in tags.items()}
+    """Tags as texts, with keys that may name them and with secrets masked."""
+    checked = {check_key(key, "tag"): storable(masked_value(key, str(value))) for key, value in tags.items()}
     for key, value in checked.items():
         if len(value) > MAX_VALUE:
             raise InvalidValue(f"tag {quoted(key)} has {len(value)} characters and at most {MAX_VALUE} fit")
@@ -104,10 +111,10 @@ def checked_tags(tags: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checked_note(note: str) -> str:
-    """A note that is not too long."""
+    """A note that is not too long, with secrets masked."""
     if len(note) > MAX_NOTE:
         raise InvalidValue(f"a note has at most {MAX_NOTE} characters, and this one {len(note)}")
-    return storable(note)
+    return storable(masked_text(note))
 
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

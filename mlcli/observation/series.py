@@ -53,6 +53,8 @@ def flattened(value: Any, limit: int = MAX_FLAT, joint: str = ".") -> dict[str, 
 def _flatten(value: Any, key: str, joint: str, limit: int, found: dict[str, Any], depth: int) -> None:
     if isinstance(value, dict) and depth < 16:
         for inner, held in value.items():
+            if len(found) >= limit:
+                return
             _flatten(held, f"{key}{joint}{inner}" if key else str(inner), joint, limit, found, depth + 1)
     elif len(found) < limit:
         found[key] = value

@@ -17,7 +17,7 @@ from mlcli.domain.model import ModelVersion
 from mlcli.domain.outcome import Compared, Difference, PackageChange
 from mlcli.domain.reproduction import Reproduction, Verdict
 from mlcli.domain.run import Run
-from mlcli.domain.source import Person, Rewritten
+from mlcli.domain.source import Command, Person, Rewritten
 from mlcli.domain.stage import Stage
 from mlcli.explanation import Cause, Moved
 from mlcli.explanation.code import Touched
@@ -216,6 +216,17 @@ class LinkedFile(Struct):
     here: bool
 
 
+class Upstream(Struct):
+    """A run that made what another read, at these paths, and what made its own inputs in turn."""
+
+    run: str
+    name: str
+    command: Command
+    commit: str | None
+    paths: list[str]
+    upstream: list[Upstream]
+
+
 class Link(Struct):
     """A version (null: a run that was not registered) with its run and files."""
 
@@ -228,6 +239,7 @@ class Link(Struct):
     artifacts: list[LinkedFile]
     reproductions: list[Reproduction]
     rewritten: Rewritten | None
+    upstream: list[Upstream]
 
 
 class Lineage(Struct):

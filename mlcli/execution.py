@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import signal as signals
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import capture, inputs, tracking
+from . import capture, inputs, tracking, watching
+from .domain.observed import Capture, Kind
 from .domain.run import Run, RunStatus
 from .domain.source import GitState
 from .errors import MlcliError, Refused
 from .gitrepo import scrubbed
 from .relay import Ending, relay
-from .tracking import Given
+from .tracking import Given, Seen
+from .watching import Watch
 from .workspace import ROOT_VARIABLE, RUN_VARIABLE, STORE_VARIABLE, Workspace
+
+if TYPE_CHECKING:
+    from .watching.beside import Beside
 
 
 class Request(Struct, frozen=True, kw_only=True):
     """What `mlcli run` was asked: the command, and what was said about it.
 
     `started` is the command as it is given to the system, where a worktree has another place for its paths, and `git`
-    the state of the code where that is known.
+    the state of the code where that is known. `off` is what is not watched.
     """
 
     argv: Sequence[str]
@@ -33,6 +39,7 @@ class Request(Struct, frozen=True, kw_only=True):
     require_clean: bool = False
     inputs: Sequence[str] = ()
     keep_inputs: bool = False
+    off: Collection[Kind] = ()
 
 
 class Executed(Struct, frozen=True, kw_only=True):
@@ -80,16 +87,37 @@ def run_command(
             source = replace(source, at=workspace.now())
             given = replace(given, inputs=[*given.inputs, *(each.input for each in taken)])
         run = tracking.begin(workspace, source, given)
+    watch, added = watching.begin(workspace, run, workspace.environ, request.off)
+    beside = watching.beside(workspace, run, watch)
     try:
         announce(run)
-        ending = relay(started, _environment(workspace, run), lambda: workspace.store.output_descriptor(run.id))
+        ending = relay(
+            started,
+            {**_environment(workspace, run), **added},
+            lambda: workspace.store.output_descriptor(run.id),
+            while_running=beside.start,
+        )
     except MlcliError as trouble:
         with suppress(MlcliError):  # what stopped the start may stop this, too
             tracking.finish(workspace, run.id, RunStatus.FAILED, reason=trouble.message)
         raise
     with undisturbed():
-        done = _ended(workspace, run, ending)
+        done = _ended(workspace, run, ending, lambda: _seen(workspace, run, watch, ending, beside, started, cwd))
+        watching.forget(workspace, run)
     return replace(done, changed=inputs.changed(workspace, taken))
+
+
+def _seen(
+    workspace: Workspace, run: Run, watch: Watch, ending: Ending, beside: Beside, argv: Sequence[str], cwd: str
+) -> Seen:
+    """What was seen of the run. A Ctrl-C ends this: large files take their time to be read."""
+    blocked = signals.pthread_sigmask(signals.SIG_UNBLOCK, {signals.SIGINT})
+    try:
+        return watching.seen(workspace, run, watch, ending, argv=argv, cwd=cwd, digests=beside.finish())
+    except KeyboardInterrupt:
+        return Seen(capture=Capture(missing=["what was seen was not added up: interrupted"]))
+    finally:
+        signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
 
 
 @contextmanager
@@ -102,12 +130,22 @@ def undisturbed() -> Iterator[None]:
         signals.pthread_sigmask(signals.SIG_SETMASK, before)
 
 
-def _ended(workspace: Workspace, run: Run, ending: Ending) -> Executed:
+def _ended(workspace: Workspace, run: Run, ending: Ending, seen: Callable[[], Seen]) -> Executed:
     signal = ending.signal or (ending.interrupted if ending.exit_code else None)
     status = RunStatus.FINISHED if ending.exit_code == 0 else RunStatus.KILLED if signal else RunStatus.FAILED
     reason = ending.reason or "; ".join(ending.warnings) or None
+    ended_at = workspace.now()
     try:
-        run = tracking.finish(workspace, run.id, status, exit_code=ending.exit_code, signal=signal, reason=reason)
+        run = tracking.finish(
+            workspace,
+            run.id,
+            status,
+            exit_code=ending.exit_code,
+            signal=signal,
+            reason=reason,
+            ended_at=ended_at,
+            seen=seen() if ending.started else None,
+        )
     except MlcliError as trouble:
         return Executed(run=run, ending=ending, trouble=trouble)
     return Executed(run=run, ending=ending)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
@@ -66,6 +66,16 @@ def taken(workspace: Workspace, sources: Sequence[Source], *, keep: bool = False
 def changed(workspace: Workspace, inputs: Sequence[Taken]) -> list[str]:
     """What became of inputs that are not as they were: a line for each, none where all are."""
     return [told for each in inputs if (told := _change(workspace, each))]
+
+
+def files_digest(directory: str, digest: Callable[[str], str]) -> str:
+    """One digest for the files that lie in a directory itself, as for an artifact that is a directory; '' for none."""
+    from hashlib import sha256
+
+    lines = []
+    with suppress(OSError, MlcliError), os.scandir(directory) as entries:
+        lines = sorted(f"{digest(entry.path)}  {entry.name}\n" for entry in entries if entry.is_file())
+    return f"sha256:{sha256(''.join(lines).encode('utf-8', 'surrogateescape')).hexdigest()}" if lines else ""
 
 
 def _change(workspace: Workspace, before: Taken) -> str | None:

@@ -14,6 +14,14 @@ from .lookup import Commit, Content, find_any, history_of, reproductions_of, ver
 from .workspace import Workspace
 
 
+class Origin(Struct, frozen=True, kw_only=True):
+    """A run that made some of the `paths` that another read, and what made its inputs in turn."""
+
+    run: Run
+    paths: list[str]
+    upstream: list[Origin] = []
+
+
 class Link(Struct, frozen=True, kw_only=True):
     """A version with where it stands, the run it came from, how that was reproduced, and the files it consists of.
 
@@ -27,6 +35,7 @@ class Link(Struct, frozen=True, kw_only=True):
     here: list[bool]
     reproductions: list[Reproduction]
     rewritten: Rewritten | None
+    upstream: list[Origin] = []
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
@@ -76,7 +85,29 @@ def _version_link(workspace: Workspace, version: ModelVersion, problems: list[Ml
         here=here,
         reproductions=reproductions_of(workspace, version.run),
         rewritten=workspace.rewritten(version.run.git),
+        upstream=upstream_of(workspace, version.run),
     )
+
+
+def upstream_of(workspace: Workspace, run: Run, *, beyond: frozenset[str] = frozenset()) -> list[Origin]:
+    """The runs that made what a run read, as far back as they are here: found by content, wherever it lay.
+
+    Of several that made the same, the newest that had ended when this one began.
+    """
+    read = {each.digest: each.path for each in run.inputs if each.digest}
+    known = beyond | {run.id}
+    made: dict[str, tuple[Run, list[str]]] = {}
+    makers = workspace.store.marked_runs("output", read) if read else []
+    for digest, path in read.items():
+        for maker in makers:
+            before = maker.ended_at is not None and maker.ended_at <= run.started_at
+            if before and maker.id not in known and ("output", digest) in maker.marks:
+                made.setdefault(maker.id, (maker, []))[1].append(path)
+                break
+    return [
+        Origin(run=maker, paths=sorted(paths), upstream=upstream_of(workspace, maker, beyond=known))
+        for maker, paths in made.values()
+    ]
 
 
 def _plain_link(workspace: Workspace, run: Run) -> Link:
@@ -89,4 +120,5 @@ def _plain_link(workspace: Workspace, run: Run) -> Link:
         here=here,
         reproductions=reproductions_of(workspace, run),
         rewritten=workspace.rewritten(run.git),
+        upstream=upstream_of(workspace, run),
     )

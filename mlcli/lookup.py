@@ -270,8 +270,8 @@ def _content(workspace: Workspace, prefix: str, problems: list[MlcliError] | Non
 
 def _digests(run: Run) -> set[str]:
     """What a run made and what it was made from."""
-    made = {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models if model.digest}
-    return made | _inputs(run)
+    made = {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models}
+    return (made | {output.digest for output in run.outputs} | _inputs(run)) - {""}
 
 
 def _inputs(run: Run) -> set[str]:

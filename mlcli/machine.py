@@ -28,7 +28,11 @@ def _start_ticks(pid: int) -> int:
 
 def this_process() -> Process:
     """The process we are in, so that it is known again after its number was given to another."""
-    pid = os.getpid()
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> Process:
+    """The process that has this number now."""
     return Process(pid=pid, host=os.uname().nodename, boot_id=boot_id(), start_ticks=_start_ticks(pid))
 
 

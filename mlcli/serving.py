@@ -59,7 +59,8 @@ def _loaded(workspace: Workspace, run: Run, path: str, version: ModelVersion | N
         raise NotFound(f"run {run.id[:8]} has no model {quoted(path)}; it has {have}", f"mlcli show {run.id[:8]}")
     with tempfile.TemporaryDirectory(prefix="mlcli-") as directory:
         for file in run.files_of(description.path):
-            target = os.path.join(directory, file.path[len(description.path) + 1 :])
+            below = file.path[len(description.path) + 1 :] or description.file  # a model that is one file
+            target = os.path.join(directory, below)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.symlink(os.path.abspath(workspace.store.content_path(file)), target)
         model = flavors.load(directory, description)

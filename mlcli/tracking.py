@@ -13,20 +13,23 @@ from msgspec.structs import replace
 
 from .domain import query
 from .domain.names import check_artifact_path, check_key, check_name, check_run_name, quoted, run_name
+from .domain.observed import Capture, Code, Fit, Output, Usage
 from .domain.order import NEWEST_FIRST, parse_sort
 from .domain.reproduction import Reproduction
 from .domain.run import (
     Artifact,
     FoundRuns,
     Input,
+    Metric,
     MetricPoint,
+    MetricSource,
     Model,
     Param,
     ParamSource,
     Run,
     RunStatus,
 )
-from .domain.source import GitState, Source
+from .domain.source import Environment, GitState, Source
 from .domain.values import (
     MAX_PARAMS,
     checked_note,
@@ -39,6 +42,31 @@ from .domain.values import (
 )
 from .errors import AlreadyLogged, InvalidValue, MlcliError
 from .workspace import Workspace
+
+
+class SeenMetric(Struct, frozen=True, kw_only=True):
+    """The points of one metric that was seen, and where it is from."""
+
+    points: list[MetricPoint]
+    source: MetricSource
+    origin: str = ""
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What was seen of a run by the time it ended; `metrics` come with where they are from."""
+
+    params: Mapping[str, Param] = {}
+    metrics: Sequence[SeenMetric] = ()
+    inputs: Sequence[Input] = ()
+    urls: Sequence[str] = ()
+    outputs: Sequence[Output] = ()
+    artifacts: Sequence[Artifact] = ()
+    models: Sequence[Model] = ()
+    fits: Sequence[Fit] = ()
+    code: Code | None = None
+    capture: Capture | None = None
+    usage: Usage | None = None
+    environment: Environment | None = None
 
 
 class Given(Struct, frozen=True, kw_only=True):
@@ -93,11 +121,11 @@ def _digested(workspace: Workspace, git: GitState) -> GitState:
     if snapshot is None or not any(file.reason == "large" for file in snapshot.left_out):
         return git
     root = workspace.repository.root
-    digest = workspace.store.known_digest
-    files = [
-        replace(file, digest=digest(os.path.join(root, file.path))) if file.reason == "large" else file
-        for file in snapshot.left_out
-    ]
+    with workspace.store.digesting() as digests:
+        files = [
+            replace(file, digest=digests.of(os.path.join(root, file.path))) if file.reason == "large" else file
+            for file in snapshot.left_out
+        ]
     return replace(git, snapshot=replace(snapshot, left_out=files))
 
 
@@ -109,13 +137,19 @@ def finish(
     exit_code: int | None = None,
     signal: int | None = None,
     reason: str | None = None,
+    ended_at: datetime | None = None,
+    seen: Seen | None = None,
 ) -> Run:
-    """End a run, with its metrics added up. A status that was said outright before stays."""
-    ended_at = workspace.now()
+    """End a run, with its metrics added up and what was seen of it. A status that was said outright before stays."""
+    ended_at = ended_at or workspace.now()
+    for metric in seen.metrics if seen else ():
+        workspace.store.add_points(run_id, metric.points)
     metrics, points = workspace.store.settle_points(run_id)
 
     def ended(run: Run) -> Run:
         said = run.status if run.status is not RunStatus.RUNNING and status is RunStatus.FINISHED else status
+        if seen is not None:
+            run = _with_seen(run, seen)
         return replace(
             run,
             status=said,
@@ -123,17 +157,48 @@ def finish(
             exit_code=exit_code,
             signal=signal,
             reason=reason or run.reason,
-            metrics=metrics,
+            metrics=_told_apart(metrics, run, seen),
             points=points,
         )
 
     return workspace.store.change_run(run_id, ended)
 
 
+def _with_seen(run: Run, seen: Seen) -> Run:
+    """The run with what was seen of it: what was logged or declared stays, and guesses give way."""
+    params = {key: param for key, param in run.params.items() if not param.source.guessed}
+    guessed = seen.params or {key: param for key, param in run.params.items() if param.source.guessed}
+    known = {model.path for model in run.models}
+    return replace(
+        run,
+        params=dict(list({**guessed, **params}.items())[:MAX_PARAMS]),
+        inputs=[*run.inputs, *seen.inputs],
+        urls=list(seen.urls),
+        outputs=list(seen.outputs),
+        code=seen.code,
+        fits=list(seen.fits),
+        capture=seen.capture,
+        usage=seen.usage,
+        environment=seen.environment or run.environment,
+        artifacts=_with(run.artifacts, seen.artifacts) if seen.artifacts else run.artifacts,
+        models=[*run.models, *(model for model in seen.models if model.path not in known)],
+    )
+
+
+def _told_apart(metrics: Mapping[str, Metric], run: Run, seen: Seen | None) -> dict[str, Metric]:
+    """The metrics, each with where its values are from."""
+    told = {key: (metric.source, metric.origin) for key, metric in run.metrics.items()}
+    told |= {metric.points[0].metric: (metric.source, metric.origin) for metric in (seen.metrics if seen else ())}
+    return {
+        key: replace(metric, source=told[key][0], origin=told[key][1]) if key in told else metric
+        for key, metric in metrics.items()
+    }
+
+
 def recount(workspace: Workspace, run_id: str) -> None:
     """Add a run's metrics up again from its history."""
     metrics, points = workspace.store.settle_points(run_id)
-    workspace.store.change_run(run_id, lambda run: replace(run, metrics=metrics, points=points))
+    workspace.store.change_run(run_id, lambda run: replace(run, metrics=_told_apart(metrics, run, None), points=points))
 
 
 def mark(workspace: Workspace, run_id: str, status: RunStatus) -> None:

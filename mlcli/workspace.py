@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ROOT_VARIABLE = "MLCLI_ROOT"
 STORE_VARIABLE = "MLCLI_STORE"
 RUN_VARIABLE = "MLCLI_RUN_ID"
+
+# What the terminal's face has done before a store is read in which runs stand open.
+before_reading: list[Callable[[Workspace], None]] = []
 
 
 def utc_now() -> datetime:
@@ -239,8 +242,15 @@ class Workspace:
             return []
         return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
 
+    def note_command(self, run_id: str, pid: int) -> None:
+        """Tell which process a run's command is, should its wrapper be killed; trouble with it is none of the run's."""
+        with suppress(MlcliError):
+            self.store.note_command(run_id, machine.process_of(pid))
+
     def require_store(self) -> None:
         """NoStore, with what makes one, where nothing was recorded yet."""
+        for settle in before_reading if self.store.open_runs() else ():
+            settle(self)
         if not self.store.is_made():
             raise NoStore(f"no runs were recorded in {quoted(self.root, 200)} yet", "mlcli run -- python train.py")
 

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from .. import gitrepo, machine
 from ..domain.source import Command, GitState, Person, SnapshotLimits, Source
-from . import command, environment
+from . import command, environment, hook
+
+__all__ = ["collect", "command", "environment", "hook", "with_command"]
 
 
 def collect(

@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import MlcliError
 from . import output
+
+if TYPE_CHECKING:
+    from ..workspace import Workspace
 
 # Rich draws help in 165 ms where plain text takes 76: it is asked only where somebody looks.
 MARKUP: Literal["rich"] | None = "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
@@ -181,6 +184,12 @@ app = typer.Typer(
 )
 
 
+def _close_vanished(workspace: Workspace) -> None:
+    from ..watching.closing import close_vanished
+
+    close_vanished(workspace)
+
+
 def _version(asked: bool) -> None:
     if asked:
         from .. import __version__
@@ -204,7 +213,10 @@ def _globals(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
+    from ..workspace import before_reading
+
     output.state.color = color.value if color else None
     output.state.debug = debug
+    before_reading[:] = [_close_vanished]
     if store:
         os.environ["MLCLI_STORE"] = store  # so that a wrapped command finds it, too

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import output, words
 from .options import AnyRef, Json
@@ -10,7 +10,7 @@ from .options import AnyRef, Json
 if TYPE_CHECKING:
     from ..domain.run import Artifact, Run
     from ..errors import MlcliError
-    from ..lineage import Lineage, Link
+    from ..lineage import Lineage, Link, Origin
 
 Branch = tuple[str, "list[Branch]"]
 
@@ -56,9 +56,21 @@ def _as_json(found: Lineage) -> None:
                 ],
                 "reproductions": link.reproductions,
                 "rewritten": link.rewritten,
+                "upstream": [_origin_fields(origin) for origin in link.upstream],
             }
         )
     output.emit_json("mlcli.lineage/1", subject=found.subject, kind=found.kind, links=links)
+
+
+def _origin_fields(origin: Origin) -> dict[str, Any]:
+    return {
+        "run": origin.run.id,
+        "name": origin.run.name,
+        "command": origin.run.command,
+        "commit": origin.run.git.commit,
+        "paths": origin.paths,
+        "upstream": [_origin_fields(above) for above in origin.upstream],
+    }
 
 
 def _branch(link: Link) -> Branch:
@@ -98,8 +110,15 @@ def _run_branch(link: Link) -> Branch:
     env = run.environment
     packages = f", {len(env.packages)} packages" if env.packages else ""
     below.append((_label("env", f"python {env.python or '?'}{packages}, {env.platform} {env.machine}"), []))
+    if run.code:
+        below.append((_label("executed", words.told_code(run.code)), []))
     if run.inputs:
         below.append((_label("inputs", ""), _inputs(run)))
+    if link.upstream:
+        below.append((_label("made by", ""), [_origin(origin) for origin in link.upstream]))
+    if run.outputs:
+        told_outputs: list[Branch] = [(words.told_output(each), []) for each in run.outputs[:20]]
+        below.append((_label("outputs", ""), told_outputs))
     files: list[Branch] = [
         (_file(file, is_here=is_here), []) for file, is_here in zip(link.artifacts, link.here, strict=True)
     ]
@@ -110,9 +129,20 @@ def _run_branch(link: Link) -> Branch:
     return head, below
 
 
+def _origin(origin: Origin) -> Branch:
+    run = origin.run
+    head = f"{output.paint(run.id[:8], 'accent')} {output.paint(run.name, 'bold')}  "
+    head += output.escaped(f"{' '.join(run.command.argv)}  → {', '.join(origin.paths[:5])}")
+    return head, [_origin(above) for above in origin.upstream]
+
+
 def _inputs(run: Run) -> list[Branch]:
     told: list[Branch] = [
-        (f"{output.escaped(each.path)}  {words.size(each.size)}  {each.digest}{'  kept' if each.kept else ''}", [])
+        (
+            f"{output.escaped(each.path)}  {words.size(each.size)}  {each.digest or 'changed while it was read'}"
+            f"{'  kept' if each.kept else ''}",
+            [],
+        )
         for each in run.inputs[:20]
     ]
     return [*told, (f"… and {len(run.inputs) - 20} more", [])] if len(run.inputs) > 20 else told

@@ -12,6 +12,7 @@ from . import output, words
 from .options import pairs
 
 if TYPE_CHECKING:
+    from ..domain.observed import Kind
     from ..domain.run import Run
     from ..domain.source import GitState, Snapshot
     from ..execution import Executed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # The command's own options are its own: reading ours ends at its first word.
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 CANNOT_START = 125
+KINDS = ("inputs", "outputs", "code", "params", "metrics", "models", "printed")
 
 
 def command(
@@ -39,6 +41,10 @@ def command(
     require_clean: Annotated[
         bool, typer.Option("--require-clean", help="Refuse to start from uncommitted code.")
     ] = False,
+    no_capture: Annotated[
+        list[str],
+        typer.Option("--no-capture", metavar="KIND", help=f"Do not watch for {', '.join(KINDS)}, or all."),
+    ] = [],  # noqa: B006
     idfile: Annotated[str | None, typer.Option("--idfile", metavar="FILE", help="Write the run's id here.")] = None,
 ) -> None:
     """Run a command and record it: commit, params, metrics, output, artifacts, and how it ended.
@@ -58,12 +64,17 @@ def command(
             key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
         }
         given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
+        workspace = Workspace.find()
         if keep_inputs and not inputs:
             raise UsageError("--keep-inputs: there is no input to keep", "name each with --input PATH")
         request = Request(
-            argv=command, given=given, require_clean=require_clean, inputs=inputs, keep_inputs=keep_inputs
+            argv=command,
+            given=given,
+            require_clean=require_clean,
+            inputs=inputs,
+            keep_inputs=keep_inputs,
+            off=_off([*no_capture, *workspace.settings.no_capture.split(",")]),
         )
-        workspace = Workspace.find()
         first = not workspace.store.is_made()
         cwd = os.getcwd()
         if idfile:
@@ -76,6 +87,16 @@ def command(
         raise typer.Exit(error.exit_code if error.exit_code == 2 else CANNOT_START) from None
     _ended(workspace, done)
     raise typer.Exit(done.ending.exit_code)
+
+
+def _off(named: list[str]) -> frozenset[Kind]:
+    from ..domain.observed import Kind
+    from ..errors import UsageError
+
+    kinds = {kind.strip().lower() for kind in named} - {""}
+    if unknown := sorted(kinds - {*KINDS, "all"}):
+        raise UsageError(f"--no-capture: {unknown[0]!r} is nothing that is watched", f"one of {', '.join(KINDS)}, all")
+    return frozenset(Kind) if "all" in kinds else frozenset(map(Kind, kinds))
 
 
 def _begun(run: Run, *, first: bool, idfile: str | None) -> None:

@@ -120,6 +120,7 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
         _line("inputs" if at == 0 else "", words.told_input(each))
     if len(run.inputs) > 10:
         _line("", f"… and {len(run.inputs) - 10} more")
+    _seen(run)
     for at, file in enumerate(run.artifacts[:10]):
         _line(
             "artifacts" if at == 0 else "",
@@ -139,6 +140,26 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
         _line("registered", output.escaped(", ".join(registered)))
     elif run.models and run.status.value == "finished":
         output.next_step(f"mlcli register NAME {run.id[:8]}")
+
+
+def _seen(run: Run) -> None:
+    """What was seen of it without being asked."""
+    if run.code:
+        _line("code", words.told_code(run.code))
+    for at, fit in enumerate(run.fits[:5]):
+        told = "  ".join(f"{key}={words.told_value(value)}" for key, value in fit.params.items())
+        shape = " × ".join(map(str, fit.shape))
+        _line("fits" if at == 0 else "", output.escaped(f"{fit.cls.rpartition('.')[2]}({told})  {shape}  {fit.at}"))
+    for at, each in enumerate(run.outputs[:10]):
+        _line("outputs" if at == 0 else "", words.told_output(each))
+    if len(run.outputs) > 10:
+        _line("", f"… and {len(run.outputs) - 10} more")
+    if run.usage and run.usage.cpu_seconds is not None:
+        memory = f" · {words.size(run.usage.peak_memory)} at most" if run.usage.peak_memory else ""
+        _line("usage", f"{words.duration(run.usage.cpu_seconds)} of CPU{memory}")
+    if run.capture and run.capture.missing:
+        for at, line in enumerate(run.capture.missing[:3]):
+            _line("not seen" if at == 0 else "", output.paint(output.escaped(line), "yellow"))
 
 
 def _git(run: Run) -> str:

@@ -11,6 +11,7 @@ from .output import escaped, json_line
 
 if TYPE_CHECKING:
     from ..domain.model import ModelVersion
+    from ..domain.observed import Code, Output
     from ..domain.reproduction import Reproduction
     from ..domain.run import Input, Run
     from ..domain.source import GitState
@@ -92,8 +93,31 @@ def short_digest(digest: str) -> str:
 
 def told_input(each: Input) -> str:
     """A file that a run was made from, escaped: data/train.csv 4.2 MB sha256:41c0b3f29a7e, kept."""
+    told = short_digest(each.digest) if each.digest else "changed while it was read"
+    told += f", {counted(each.files, 'file')}" if each.files else ""
     kept = ", kept" if each.kept else ""
-    return f"{escaped(each.path)} {size(each.size)} {short_digest(each.digest)}{kept}"
+    return f"{escaped(each.path)} {size(each.size)} {told}{kept}"
+
+
+def told_output(each: Output) -> str:
+    """A file that a run wrote, escaped: models/model.joblib model (pickle) Pipeline 703 kB sha256:0f9daaf9238f."""
+    kind = each.kind + (f" ({each.format})" if each.format else "")
+    cls = f" {each.cls.rpartition('.')[2]}" if each.cls and each.kind == "model" else ""
+    return f"{escaped(each.path)} {escaped(kind)}{escaped(cls)} {size(each.size)} {short_digest(each.digest)}"
+
+
+def told_code(code: Code) -> str:
+    """What was executed: 3 modules of the project sha256:bfe8661278ab, 1 modified (churn/features.py)."""
+    told = f"{counted(len(code.modules), 'module')} of the project {short_digest(code.digest)}"
+    for state in ("modified", "untracked", "changed"):
+        paths = [module.path for module in code.modules if module.state == state]
+        if paths:
+            more = ", …" if len(paths) > 3 else ""
+            word = "changed meanwhile" if state == "changed" else state
+            told += f", {len(paths)} {word} ({escaped(', '.join(paths[:3]))}{more})"
+    for place in code.elsewhere:
+        told += f", {counted(place.modules, 'module')} of {escaped(place.path)}"
+    return told
 
 
 def told_reproductions(made: Sequence[Reproduction]) -> str:

@@ -97,7 +97,7 @@ class Output(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What a command and all it waited for cost: seconds of CPU, and the most memory that one process held, in bytes."""
+    """What a command and all it waited for cost: CPU seconds, and the most memory that one process held, in bytes."""
 
     cpu_seconds: float | None = None
     peak_memory: int | None = None

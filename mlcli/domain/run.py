@@ -199,6 +199,14 @@ class Run(Struct, frozen=True, kw_only=True):
             return None
         return (self.ended_at - self.started_at).total_seconds()
 
+    @property
+    def marks(self) -> set[tuple[str, str]]:
+        """What a run can be found by without its id: ("output" or "input", digest), ("command", a check sum of it)."""
+        made = {artifact.digest for artifact in self.artifacts} | {output.digest for output in self.outputs}
+        found = {("output", digest) for digest in made if digest}
+        found |= {("input", each.digest) for each in self.inputs if each.digest}
+        return found | {("command", self.command.check)}
+
     def files_of(self, path: str) -> list[Artifact]:
         """The artifact files at or below `path`."""
         return [file for file in self.artifacts if file.path == path or file.path.startswith(f"{path}/")]
@@ -222,6 +230,15 @@ if TYPE_CHECKING:  # for whoever checks types: defining a protocol costs a third
 
         def close(self) -> None:
             """Make what was appended durable."""
+
+    class Digests(Protocol):
+        """Tells digests of files, within a `with`: each is read once as long as it stays as it is."""
+
+        def of(self, path: str) -> str:
+            """A file's digest; '' where it cannot be read."""
+
+        def __enter__(self) -> Digests: ...
+        def __exit__(self, *_: object) -> None: ...
 
 
 Moment = Callable[[Any], datetime] | None

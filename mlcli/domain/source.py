@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +29,11 @@ class Command(Struct, frozen=True, kw_only=True):
     argv: list[str]
     cwd: str = "."
     masked: int = 0
+
+    @property
+    def check(self) -> str:
+        """A check sum of the arguments and the directory, by which the same command is found again."""
+        return f"{crc32(chr(0).join([self.cwd, *self.argv]).encode('utf-8', 'surrogatepass')):08x}"
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .command import find_root, hint_for, scrubbed
+from .commits import blobs_at
 from .refs import KEPT, TRASHED, keep_commits, kept_commits, move_commits, place_of
 from .state import read_person, read_state
 
@@ -21,6 +22,7 @@ __all__ = [
     "TRASHED",
     "CommitSummary",
     "Repository",
+    "blobs_at",
     "find_root",
     "hint_for",
     "keep_commits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from collections.abc import Iterable
 
 from .command import answer, common_dir_of, readable
 
@@ -21,6 +22,20 @@ def is_here(root: str, commit: str) -> bool:
     """Whether a commit is in the repository, by its whole id."""
     asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
     return is_commit_id(commit) and answer(root, asked, ok=(0, 1, 128)).decode("ascii", "replace").strip() == commit
+
+
+def blobs_at(root: str, commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """The ids of files in a commit, by path from the repository's root; those that it does not have are left out.
+
+    None of them where the commit is not here.
+    """
+    asked = list(paths)
+    if not asked:
+        return {}
+    tree = ("ls-tree", "-z", "--full-tree", commit, "--", *asked)
+    lines = answer(root, tree, ("--literal-pathspecs",), ok=(0, 128)).split(b"\0")
+    entries = (line.partition(b"\t") for line in lines if line)
+    return {os.fsdecode(path): head.split()[2].decode("ascii") for head, _, path in entries}
 
 
 def is_shallow(git_dir: str) -> bool:

@@ -29,12 +29,12 @@ def relay(
     environ: Mapping[str, str],
     open_log: Callable[[], int],
     *,
-    while_running: Callable[[], None] | None = None,
+    while_running: Callable[[int], None] | None = None,
 ) -> Ending:
     """Run `argv` to its end, from the main thread, and tell how it ended.
 
-    `open_log` opens the log to append (O_APPEND); we close what it gives. `while_running` is called once the command
-    runs, with signals blocked: it must start no process.
+    `open_log` opens the log to append (O_APPEND); we close what it gives. `while_running` is called with the command's
+    number once it runs, with signals blocked: it must start no process.
     """
     with ExitStack() as kept, ExitStack() as given:
         log = Log(_keep(kept, open_log()))
@@ -56,7 +56,7 @@ def relay(
         signals.hand_on(child.pid, terminals)
         if while_running:
             with suppress(Exception):  # what fails here fails again when it is needed; now the command is to be served
-                while_running()
+                while_running(child.pid)
         _follow(child, terminals, carrier)
         faults = [log.fault, *(terminal.destination.fault for terminal in terminals), *carrier.finish()]
         signals.stop()  # only then is the command reaped, so that no signal meets a stranger with its number

@@ -23,12 +23,13 @@ class Ending(Struct, frozen=True):
 
     `exit_code` is what the shell should see: the command's own, 128+N for signal N, 126 or 127 where it did not start
     and `reason` says why. `signal` ended the command; `interrupted` is the first signal to end it that reached us.
-    `peak_memory` is in bytes, and never below our own, from which the kernel counts on. `warnings` tell what is
-    missing from the log or was not passed on.
+    `pid` was its process. `peak_memory` is in bytes, and never below our own, from which the kernel counts on.
+    `warnings` tell what is missing from the log or was not passed on.
     """
 
     exit_code: int
     started: bool = True
+    pid: int = 0
     signal: int | None = None
     interrupted: int | None = None
     reason: str | None = None
@@ -107,6 +108,7 @@ class Child:
         code = os.waitstatus_to_exitcode(status)
         return Ending(
             code if code >= 0 else 128 - code,
+            pid=self.pid,
             signal=-code if code < 0 else None,
             interrupted=interrupted,
             peak_memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),

@@ -70,11 +70,12 @@ def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Cal
     there = Workspace(
         place.workspace, store=workspace.store.root, environ=environ, now=workspace.now, new_id=workspace.new_id
     )
+    declared = {each.path for each in recorded.inputs if not each.seen}  # the others are seen again
     given = replace(
         again.given,
         experiment=recorded.experiment,
         params={key: param for key, param in recorded.params.items() if param.source is ParamSource.DECLARED},
-        inputs=[_as_input(workspace, each) for each in again.inputs],
+        inputs=[_as_input(workspace, each) for each in again.inputs if each.path in declared],
     )
     request = Request(argv=argv, started=started, git=again.git, given=given)
     with standing_in(cwd), _stdout_as_stderr():

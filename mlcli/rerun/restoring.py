@@ -15,6 +15,7 @@ from msgspec import Struct
 from ..domain.names import quoted
 from ..domain.run import Artifact, Input, Run
 from ..errors import Missing, MlcliError, WriteFailed
+from ..inputs import files_digest
 from ..workspace import Workspace
 from .paths import inside
 from .places import Place
@@ -45,9 +46,11 @@ def restore(
 ) -> list[RestoredInput]:
     """Put each input where the command will look for it; Missing where one is nowhere to be had as it was.
 
-    Where the code is that of another commit (`of_commit`), a file that git holds there stands as it is.
+    Where the code is that of another commit (`of_commit`), a file that git holds there stands as it is. What was seen
+    to be read while it changed is not known, and left to the command.
     """
-    return [(of_commit and _of_commit(workspace, place, each)) or _restored(workspace, place, each) for each in inputs]
+    known = [each for each in inputs if each.digest or not each.seen]
+    return [(of_commit and _of_commit(workspace, place, each)) or _restored(workspace, place, each) for each in known]
 
 
 def _of_commit(workspace: Workspace, place: Place, wanted: Input) -> RestoredInput | None:
@@ -77,7 +80,9 @@ def _restored(workspace: Workspace, place: Place, wanted: Input) -> RestoredInpu
     users = os.path.normpath(os.path.join(place.user_workspace, wanted.path))
     there = inside(place, users)
     origin: Origin | None = None
-    if there is None:
+    if wanted.files:
+        origin = _directory(workspace, place, wanted, users, there)
+    elif there is None:
         origin = Origin.WORKSPACE if _is(workspace, users, wanted.digest) else None
     elif _is(workspace, there, wanted.digest):
         origin = Origin.GIT
@@ -92,6 +97,20 @@ def _restored(workspace: Workspace, place: Place, wanted: Input) -> RestoredInpu
         hint = f"bring it back with the digest {wanted.digest[:19]}…; mlcli run --keep-inputs would have kept a copy"
         raise Missing(f"input {quoted(wanted.path)} {told}, and no copy of it was kept", hint)
     return RestoredInput(path=wanted.path, size=wanted.size, digest=wanted.digest, origin=origin)
+
+
+def _directory(workspace: Workspace, place: Place, wanted: Input, users: str, there: str | None) -> Origin | None:
+    """Where a directory of many files is as it was: it is copied from the user's tree where git has not all of it."""
+    if there is not None and files_digest(there, workspace.store.digest_of) == wanted.digest:
+        return Origin.GIT
+    if files_digest(users, workspace.store.digest_of) != wanted.digest:
+        return None
+    if there is not None and _is_within(place, os.path.join(there, "file")):
+        try:
+            shutil.copytree(users, there, dirs_exist_ok=True)
+        except (OSError, shutil.Error) as error:
+            raise WriteFailed(f"cannot copy {quoted(wanted.path)}: {error}") from None
+    return Origin.WORKSPACE
 
 
 def _kept(workspace: Workspace, wanted: Input) -> str | None:

@@ -5,7 +5,7 @@ Protocols only, for whoever checks types: defining one costs a millisecond, so n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,11 +14,12 @@ from ..domain.model import ModelVersion
 from ..domain.order import Sort
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run
+from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage
 from ..domain.trash import Removed, Swept
 
 if TYPE_CHECKING:
-    from ..domain.run import PointRecorder
+    from ..domain.run import Digests, PointRecorder
 
 
 class Store(Protocol):
@@ -46,6 +47,9 @@ class Store(Protocol):
 
         Not `whole`: packages, variables, inputs and file lists of the git state may be left out, which is faster.
         """
+
+    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
+        """The runs that have one of these marks (Run.marks), newest first; what cannot be read is passed over."""
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Replace a run by what `change` makes of it; no other writer comes between."""
@@ -93,6 +97,21 @@ class Store(Protocol):
     def output_descriptor(self, run_id: str) -> int:
         """A descriptor to append the run's output to and read it from."""
 
+    def events_directory(self, run_id: str) -> str:
+        """Where the processes of a running run tell what they do, one file each; made where it is not there."""
+
+    def note_command(self, run_id: str, process: Process) -> None:
+        """Tell which process a run's command is: the run is open until its events are forgotten."""
+
+    def command_of(self, run_id: str) -> Process | None:
+        """Which process the command of an open run is, or was."""
+
+    def open_runs(self) -> list[str]:
+        """The ids of runs whose command was started and whose end was not recorded here."""
+
+    def forget_events(self, run_id: str) -> None:
+        """Remove what the processes of a run told, after it was added up."""
+
     def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
         """Keep a file's or directory's content, reached from the run's artifacts by `path`; all of it or nothing."""
 
@@ -114,8 +133,8 @@ class Store(Protocol):
     def digest_of(self, path: str) -> str:
         """The digest that a file or directory outside the store has, or would have as an artifact."""
 
-    def known_digest(self, path: str) -> str:
-        """The digest of a large file outside the store, read once as long as it stays as it is; '' if it cannot be."""
+    def digesting(self) -> Digests:
+        """Tell digests of files outside the store, within a `with`; a large one is read once as long as it stays."""
 
     def settling_content(self) -> AbstractContextManager[None]:
         """Keep others from adding content, or what runs are made from, while it is told what nothing cites."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from _thread import get_ident
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 from msgspec.structs import replace
 
 from ..domain.model import ModelVersion
@@ -27,6 +28,7 @@ from .files import Files, Reading
 if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
     from .base import DocumentFiles
+    from .digests import Digests
     from .trash import Trash
 
 
@@ -128,6 +130,19 @@ class DiskStore:
                 problems.append(problem)
         return FoundRuns(ordered(runs, sort)[:limit], problems)
 
+    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
+        from .search import marked_by_index
+
+        wanted = {(mark, value) for value in values}
+        ids = marked_by_index(self, mark, values) if wanted else []
+        runs = []
+        for run_id in self.run_ids() if ids is None else dict.fromkeys(ids):
+            with suppress(MlcliError):
+                run = self.run(run_id)
+                if run.marks & wanted:
+                    runs.append(run)
+        return ordered(runs, NEWEST_FIRST)
+
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         after: list[Run] = []
 
@@ -219,6 +234,29 @@ class DiskStore:
     def output_descriptor(self, run_id: str) -> int:
         return self.files.log_descriptor(layout.output(run_id))
 
+    def events_directory(self, run_id: str) -> str:
+        self.files.make_directory(layout.watched(run_id), sync=False)
+        return self.files.path(layout.watched(run_id))
+
+    def note_command(self, run_id: str, process: Process) -> None:
+        self.files.make_directory(layout.watched(run_id), sync=False)
+        self.files.make_directory(layout.OPEN, sync=False)
+        # Of no use after a power loss, which ends the command too: so neither is waited for.
+        for name, data in ((layout.command(run_id), msgspec.json.encode(process)), (f"{layout.OPEN}/{run_id}", b"")):
+            self.files.note(name, data)
+
+    def command_of(self, run_id: str) -> Process | None:
+        with suppress(MlcliError, OSError, msgspec.DecodeError):
+            return msgspec.json.decode(self.files.read(layout.command(run_id)), type=Process)
+        return None
+
+    def open_runs(self) -> list[str]:
+        return sorted(self.files.names(layout.OPEN))
+
+    def forget_events(self, run_id: str) -> None:
+        self.files.delete(layout.watched(run_id))
+        self.files.forget(f"{layout.OPEN}/{run_id}")
+
     # Artifacts
 
     def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
@@ -247,10 +285,10 @@ class DiskStore:
     def digest_of(self, path: str) -> str:
         return objects.content_digest(path)
 
-    def known_digest(self, path: str) -> str:
-        from .digests import known_digest
+    def digesting(self) -> Digests:
+        from .digests import Digests
 
-        return known_digest(self.files, path)
+        return Digests(self.files)
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)
@@ -349,9 +387,14 @@ class DiskStore:
         run = schema.run_from(document, self.where_run(str(document.get("id"))))
         metrics = schema.metric_fields(self.summary(run.id))
         document = {**document, "metrics": metrics}
-        if run.process and not self._is_alive(run.process):
+        if run.process and not self._is_alive(run.process) and not self._goes_on(run.id):
             document |= {"status": RunStatus.KILLED.value, "reason": "its process vanished before it could end the run"}
         return document
+
+    def _goes_on(self, run_id: str) -> bool:
+        """Whether the command of a run still works whose wrapper was killed."""
+        command = self.command_of(run_id)
+        return command is not None and self._is_alive(command)
 
     def _no_run(self, run_id: str) -> NotFound:
         return NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")

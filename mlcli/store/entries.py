@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from ..domain.source import Command
 from ..errors import MlcliError
 from .files import read_all, write_all
 from .schema import Document
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 RACY_NS = 2_000_000_000
 EXACT = 2**53
 # What no filter asks for and no list shows: it would be most of the index.
+_BULKY = ("inputs", "urls", "outputs", "code", "fits", "capture")
 _LEFT_OUT = {"packages", "changed", "untracked", "variables"}
 # Reading costs what keeping does: of so many directories, the process that keeps reads one.
 _SHARE = 16
@@ -115,13 +117,27 @@ def _must_be_alone() -> bool:
 
 
 def _prune(document: Document) -> None:
-    """Take out of a document what the index does without."""
-    for key in ("format", "kind", "digest", "inputs"):
+    """Take out of a document what the index does without; by what its files are found is told in their stead."""
+    document["marks"] = _marks(document)
+    for key in ("format", "kind", "digest", *_BULKY):
         document.pop(key, None)
     for part in (document.get("environment"), document.get("git")):
         if isinstance(part, dict):
             for key in _LEFT_OUT:
                 part.pop(key, None)
+
+
+def _marks(document: Document) -> list[tuple[str, str]]:
+    """What Run.marks tells, of a document that nobody has looked at yet."""
+    try:
+        made = {each["digest"] for key in ("artifacts", "outputs") for each in document.get(key, ())}
+        read = {each["digest"] for each in document.get("inputs", ())}
+        command = document["command"]
+        check = Command(argv=command["argv"], cwd=command["cwd"]).check
+    except (KeyError, TypeError, AttributeError):
+        return []
+    found = [*(("output", digest) for digest in made if digest), *(("input", digest) for digest in read if digest)]
+    return [*found, ("command", check)]
 
 
 def pairs_of(document: Document) -> list[tuple[str, Any]]:
@@ -136,6 +152,7 @@ def pairs_of(document: Document) -> list[tuple[str, Any]]:
             if type(value) is not float:
                 value = _INFINITE.get(value, value) if type(value) is str else _scalar(value)
             pairs.append((f"p:{name}", value))
+        pairs += [(f"is:{mark}", value) for mark, value in document["marks"]]
     except (KeyError, TypeError, AttributeError):
         return []  # its shape is no run's, so that it matches nothing and is told as a problem when it is read
     return pairs

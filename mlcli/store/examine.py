@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..domain.run import Artifact, PointsFile, Run, RunStatus
+from ..domain.observed import Output
+from ..domain.run import Artifact, Input, PointsFile, Run, RunStatus
 from ..errors import Corrupt, MlcliError
 from . import layout, objects, schema, trash
 from . import points as history
@@ -22,14 +23,14 @@ _RUN = re.compile(r"[0-9a-f]{32}")
 _FILES = re.compile(
     r"""store\.json | \.gitignore
     | runs/([0-9a-f]{2})/\1[0-9a-f]{30}
-      (\.json | /metrics\.jsonl | /metrics-[0-9a-f-]+\.live | /output\.log | /artifacts/.+)
+      (\.json | /metrics\.jsonl | /metrics-[0-9a-f-]+\.live | /output\.log | /events/[^/]+ | /artifacts/.+)
     | models/[^/.][^/]*/(versions/[1-9][0-9]*\.json | events/[0-9a-f]{64}\.json | stages/(staging|production)\.json)
     | objects/([0-9a-f]{2})/\5[0-9a-f]{62}
     | (trash|\.cache)/.+""",
     re.X | re.S,
 )
 _DIRECTORIES = re.compile(
-    r"""runs(/([0-9a-f]{2})(/\2[0-9a-f]{30}(/artifacts(/.+)?)?)?)?
+    r"""runs(/([0-9a-f]{2})(/\2[0-9a-f]{30}(/events|/artifacts(/.+)?)?)?)?
     | models(/[^/.][^/]*(/(versions|events|stages|aliases))?)?
     | objects(/[0-9a-f]{2})?
     | (trash|\.cache)(/.+)?""",
@@ -210,10 +211,12 @@ def _artifact(store: DiskStore, run: Run, artifact: Artifact) -> Iterator[Proble
 
 
 def _inputs(store: DiskStore, run: Run) -> Iterator[Problem]:
-    for each in run.inputs:
+    told: list[tuple[str, Input | Output]] = [("input", each) for each in run.inputs]
+    told += [("output", each) for each in run.outputs]
+    for what, each in told:
         name = layout.object_path(each.digest)
         if each.kept and not store.files.exists(name):
-            message = f"the content of input {each.path} of run {run.id[:8]} is missing"
+            message = f"the content of {what} {each.path} of run {run.id[:8]} is missing"
             mendable = store.files.exists(layout.trashed(name))
             yield Problem(code="object-missing", where=name, message=message, mendable=mendable)
 

@@ -97,6 +97,11 @@ class Files:
                 _unlink(temporary)
                 raise
 
+    def note(self, name: str, data: bytes) -> None:
+        """Write a small file in place that may be lost with the machine; that it could not be is no trouble."""
+        with suppress(OSError), open(self.path(name), "wb") as file:
+            file.write(data)
+
     def appender(self, name: str) -> Appender:
         """Open a file to append whole lines to; a tail torn by a crash is ended first."""
         with self.writing(name):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +26,7 @@ from .schema import Document
 if TYPE_CHECKING:
     from .documents import DocumentDir
 
-VERSION = 1
+VERSION = 2
 _TABLES = """
 create table shard (name text primary key, mtime_ns int, ino int, seen_ns int) without rowid;
 create table run (n integer primary key, id text unique, started text, name text, live int, mtime_ns int, size int,
@@ -86,6 +86,17 @@ class Index:
                 document = msgspec.msgpack.decode(blob)
                 if matches(document):
                     yield Entry(run_id, document, (mtime_ns, size, ino))
+
+    def marked(self, mark: str, values: Iterable[str]) -> list[str]:
+        """The ids of the runs that had one of these marks when they were read."""
+        key = self._key(f"is:{mark}")
+        found: list[str] = []
+        for value in values:
+            rows = self.connection.execute(
+                "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ?", (key, value)
+            )
+            found += [row[0] for row in rows]
+        return found
 
     def live(self) -> list[str]:
         """The ids of runs that had not ended when they were read."""

@@ -12,6 +12,7 @@ TRASH = "trash"
 CACHE = ".cache"
 TEMPORARY = f"{CACHE}/tmp"  # noqa: S108
 LOCKS = f"{CACHE}/locks"
+OPEN = f"{CACHE}/open"
 CONTENT_LOCK = "content"
 DIGESTS = f"{CACHE}/digests.json"
 
@@ -53,6 +54,16 @@ def is_live_metrics(name: str) -> bool:
 def output(run_id: str) -> str:
     """What the run's command printed."""
     return f"{run_directory(run_id)}/output.log"
+
+
+def watched(run_id: str) -> str:
+    """What the processes of a running run tell of themselves, until it is added up."""
+    return f"{run_directory(run_id)}/events"
+
+
+def command(run_id: str) -> str:
+    """Which process a running run's command is, should its wrapper be killed."""
+    return f"{watched(run_id)}/command.json"
 
 
 def artifacts(run_id: str) -> str:

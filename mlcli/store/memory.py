@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from .matching import compiled
 
 if TYPE_CHECKING:
     from .base import Store
+    from .digests import Digests
 
 
 class _Recorder:
@@ -68,6 +69,7 @@ class MemoryStore:
         self._events: dict[str, dict[str, schema.Document]] = {}
         self._holders: dict[tuple[str, Stage], Holder] = {}
         self._trash: dict[tuple[str, int], tuple[schema.Document, datetime]] = {}
+        self._commands: dict[str, Process] = {}
         self._writing = threading.RLock()
 
     # Runs
@@ -96,6 +98,10 @@ class MemoryStore:
         matches = compiled(filter_) if filter_ else lambda document: True
         found = [run_id for run_id in self._runs if matches(self._as_it_stands(run_id))]
         return FoundRuns(ordered(map(self.run, found), sort)[:limit])
+
+    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
+        wanted = {(mark, value) for value in values}
+        return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         with self._writing:
@@ -190,6 +196,23 @@ class MemoryStore:
     def output_descriptor(self, run_id: str) -> int:
         return self._files.log_descriptor(layout.output(run_id))
 
+    def events_directory(self, run_id: str) -> str:
+        self._files.make_directory(layout.watched(run_id), sync=False)
+        return self._files.path(layout.watched(run_id))
+
+    def note_command(self, run_id: str, process: Process) -> None:
+        self._commands[run_id] = process
+
+    def command_of(self, run_id: str) -> Process | None:
+        return self._commands.get(run_id)
+
+    def open_runs(self) -> list[str]:
+        return sorted(self._commands)
+
+    def forget_events(self, run_id: str) -> None:
+        self._files.delete(layout.watched(run_id))
+        self._commands.pop(run_id, None)
+
     # Artifacts
 
     def keep(self, run_id: str, source: str, path: str) -> list[Artifact]:
@@ -217,8 +240,10 @@ class MemoryStore:
     def digest_of(self, path: str) -> str:
         return objects.content_digest(path)
 
-    def known_digest(self, path: str) -> str:
-        return objects.digest_of_file(path)
+    def digesting(self) -> Digests:
+        from .digests import Digests
+
+        return Digests(self._files)
 
     @contextmanager
     def settling_content(self) -> Iterator[None]:
@@ -285,7 +310,9 @@ class MemoryStore:
             return document
         run = schema.run_from(document, run_id)
         run = replace(run, metrics=self.summary(run_id))
-        if run.process and not self._is_alive(run.process):
+        command = self._commands.get(run_id)
+        goes_on = command is not None and self._is_alive(command)
+        if run.process and not self._is_alive(run.process) and not goes_on:
             run = replace(run, status=RunStatus.KILLED, reason="its process vanished before it could end the run")
         return schema.run_fields(run)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.order import Sort, ordered
 from ..domain.query import Filter
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INDEX = f"{layout.CACHE}/index.sqlite"
 WORTH_IT = 1000
+_WORTH_IT_WHOLE = 100  # where every document would be read whole
+T = TypeVar("T")
 
 
 def found_by_index(
@@ -29,11 +31,20 @@ def found_by_index(
 
     That is so in a small store, where an index is not worth making, and where it cannot be used now.
     """
-    if not store.files.exists(INDEX) and len(store.run_ids()) < WORTH_IT:
+    return _asked(store, lambda index: _Search(store, index, filter_, whole=whole).found(sort, limit))
+
+
+def marked_by_index(store: DiskStore, mark: str, values: Iterable[str]) -> list[str] | None:
+    """The ids of runs that may have one of these marks; None where the documents must be read one by one."""
+    return _asked(store, lambda index: [*index.marked(mark, values), *index.live()], worth_it=_WORTH_IT_WHOLE)
+
+
+def _asked(store: DiskStore, ask: Callable[[Index], T], *, worth_it: int = WORTH_IT) -> T | None:
+    if not store.files.exists(INDEX) and len(store.run_ids()) < worth_it:
         return None
     try:
         store.files.make_directory(layout.CACHE)
-        return _search(store, filter_, whole=whole, sort=sort, limit=limit)
+        return _answer(store, ask)
     except MlcliError:
         return None  # a store that cannot be written to has no index, and is read all the same
     except Unusable as why:
@@ -42,11 +53,11 @@ def found_by_index(
         return None
 
 
-def _search(store: DiskStore, filter_: Filter | None, *, whole: bool, sort: Sort, limit: int | None) -> FoundRuns:
+def _answer(store: DiskStore, ask: Callable[[Index], T]) -> T:
     index = Index(store.files.path(INDEX), store.runs.directory, store.files.path(layout.RUNS))
     try:
         index.refresh()
-        return _Search(store, index, filter_, whole=whole).found(sort, limit)
+        return ask(index)
     except index.errors as error:
         raise index.fault(error) from None
     except OverflowError as error:  # a number of more than 64 bits, in a filter or in a document of another hand

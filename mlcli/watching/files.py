@@ -1,0 +1,112 @@
+"""The files of a run: what it was made from, and what it wrote and left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..domain.numbers import parsed_size
+from ..domain.observed import Output
+from ..domain.run import Input, Run
+from ..domain.secrets import masked_text
+from ..errors import MlcliError
+from ..inputs import files_digest
+from ..observation import fits, kinds
+from ..observation.events import Reached, Stream
+from ..observation.files import Read, Touched, touched
+from ..workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..domain.run import Digests
+
+_MOST_URLS = 1000
+
+
+def touched_by(workspace: Workspace, streams: Sequence[Stream]) -> Touched:
+    """What the processes read and wrote, but for what is mlcli's own."""
+    ours = [workspace.store.root, workspace.cache_directory]
+    return touched(streams, root=workspace.root, ours=ours)
+
+
+def urls(streams: Sequence[Stream]) -> list[str]:
+    """The URLs and databases that were asked, without credentials."""
+    return sorted({masked_text(event.u) for stream in streams for event in stream.of(Reached)})[:_MOST_URLS]
+
+
+def inputs(workspace: Workspace, run: Run, found: Touched, digests: Digests) -> list[Input]:
+    """What was read, but for the inputs that were declared."""
+    declared = {each.path for each in run.inputs}
+    told = {shown(workspace, path): path for path in sorted(found.reads)}
+    return [
+        _directory(path, name, digests) if path.endswith("/") else _input(found.reads[path], name, digests)
+        for name, path in told.items()
+        if name not in declared
+    ]
+
+
+def outputs(workspace: Workspace, found: Touched, read: Sequence[Input], streams: Sequence[Stream]) -> list[Output]:
+    """What was written and is there, its content kept where it is not too large."""
+    limit = parsed_size(workspace.settings.output_limit) or 0
+    makers = fits.makers(streams)
+    only_read = {each.path for each in read if not each.changed}
+    left = []
+    for path in sorted(found.writes):
+        name = shown(workspace, path)
+        if name in only_read or not os.path.isfile(path):  # opened for both, and only read
+            continue
+        with suppress(MlcliError, OSError):
+            keep = os.path.getsize(path) <= limit
+            size, digest = workspace.store.take_input(path, keep=keep)
+            kind, maker = kinds.recognised(path), makers.get(path)
+            classes = kind.classes if kind.kind == "model" else []
+            left.append(
+                Output(
+                    path=name,
+                    size=size,
+                    digest=digest,
+                    kept=keep,
+                    kind=kind.kind,
+                    format=kind.format,
+                    cls=maker.cls if maker and maker.cls else next(iter(classes), ""),
+                    by=maker.how if maker else found.writes[path],
+                    fit=maker.fit if maker else None,
+                )
+            )
+    return left
+
+
+def shown(workspace: Workspace, path: str) -> str:
+    """A path as documents tell it: relative to the workspace with '/', absolute where it lies outside."""
+    for top in (workspace.root, os.path.realpath(workspace.root)):
+        if path.startswith(top + os.sep):
+            path = path[len(top) + 1 :]
+            break
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def placed(workspace: Workspace, name: str) -> str:
+    """Where the file lies that a document tells of."""
+    return os.path.join(workspace.root, name)
+
+
+def _input(read: Read, name: str, digests: Digests) -> Input:
+    try:
+        now = os.stat(read.path)
+    except OSError:
+        size = read.stamp[0] if read.stamp else 0
+        return Input(path=name, size=size, digest=read.digest, seen=True, by=read.by, changed=True)
+    stamp = (now.st_size, now.st_mtime_ns, now.st_ino)
+    if read.stamp is not None and read.stamp != stamp:
+        return Input(path=name, size=read.stamp[0], digest=read.digest, seen=True, by=read.by, changed=True)
+    return Input(path=name, size=now.st_size, digest=digests.of(read.path), seen=True, by=read.by)
+
+
+def _directory(path: str, name: str, digests: Digests) -> Input:
+    """A directory of which so many files were read that it is one input: all that lie in it, by one digest."""
+    sizes = []
+    with suppress(OSError), os.scandir(path) as entries:
+        sizes = [entry.stat().st_size for entry in entries if entry.is_file()]
+    digest = files_digest(path, digests.of)
+    return Input(path=name, size=sum(sizes), digest=digest, seen=True, files=len(sizes))

@@ -201,6 +201,16 @@ def place(frame):
     return [name if name[:1] == "<" else os.path.abspath(name), frame.f_lineno]
 
 
+def code_place(code):
+    """Where a function begins, as it is told."""
+    return [code.co_filename if code.co_filename[:1] == "<" else os.path.abspath(code.co_filename), code.co_firstlineno]
+
+
+def class_name(kind):
+    """The full name of a class."""
+    return "%s.%s" % (kind.__module__, kind.__qualname__)
+
+
 def too_often(frame):
     """Whether this line was reached so often that this time is not told: the first calls are, then powers of two."""
     at = (frame.f_code.co_filename, frame.f_lineno)
@@ -223,7 +233,8 @@ def like(ours, original):
             setattr(ours, name, getattr(original, name))
         except (AttributeError, TypeError):
             pass
-    ours.__dict__.update(getattr(original, "__dict__", {}))
+    if hasattr(original, "__dict__"):
+        ours.__dict__.update(original.__dict__)
     ours.__wrapped__ = original
     return ours
 
@@ -264,7 +275,7 @@ def wrap(owner, name, before=None, after=None, users_only=True):
     Their errors are trouble of ours. With `users_only`, calls from other code than the project's are passed on.
     """
     original = owner.__dict__.get(name) if isinstance(owner, type) else getattr(owner, name, None)
-    if original is None or not callable(original) or getattr(original, "_mlcli", False):
+    if original is None or not callable(original):
         return
     get_frame = sys._getframe
 
@@ -278,7 +289,10 @@ def wrap(owner, name, before=None, after=None, users_only=True):
             quietly(name, after, result, args, named, frame)
         return result
 
-    setattr(owner, name, like(call, original))
+    ours = like(call, original)
+    if not isinstance(owner, type) and hasattr(owner, "__name__"):
+        ours.__module__ = owner.__name__  # where pickle finds it
+    setattr(owner, name, ours)
 
 
 def quietly(where, function, *args):

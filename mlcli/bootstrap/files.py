@@ -199,7 +199,7 @@ def was_read(file, fd=None, via=""):
         return
     if not _is_told(path, reads=True):
         return
-    told = _stamp(path, fd, via)
+    told = _stamp(path, fd)
     if told is None:
         return
     _to_keep.add(path)
@@ -208,14 +208,16 @@ def was_read(file, fd=None, via=""):
         _count(directory)
 
 
-def was_written(file, fd=None, also_read=False, via=""):
-    """Tell that a file was opened to be written, the first time."""
+def was_written(file, fd=None, also_read=False, via="", may_come=False):
+    """Tell that a file was opened to be written, the first time; one that `may_come` need not be there yet."""
     path = _path(file)
     if path is None or not _know(_written, file) or not _is_told(path):
         return
-    told = _stamp(path, fd, via)
+    told = _stamp(path, fd)
     if told is not None and (_writes or also_read):
         _tell(path, "rw" if also_read else "w", told, via)
+    elif told is None and may_come and _writes and not os.path.lexists(path):
+        core.tell("open", may_wait=True, p=path, m="w", via=via)
 
 
 def _tell(path, mode, told, via):
@@ -227,14 +229,13 @@ def _tell(path, mode, told, via):
     )
 
 
-def _stamp(path, fd, via):
-    """Size, time and inode; None where it is no file, or a directory that was not named to a reader."""
+def _stamp(path, fd):
+    """Size, time and inode; None where it is no regular file."""
     try:
         told = _fstat(fd) if fd is not None else _stat(path)
     except OSError:
         return None
-    kind = told.st_mode & 0o170000
-    if kind == 0o100000 or (kind == 0o040000 and via):
+    if told.st_mode & 0o170000 == 0o100000:
         return told.st_size, told.st_mtime_ns, told.st_ino
     return None
 

@@ -19,17 +19,17 @@ script = None  # the absolute path of what this Python was started to run
 
 # The modules that are patched, by the kinds that ask for it and the part that does it.
 _READERS = (
-    "sqlite3", "sqlite3.dbapi2", "pyarrow", "pyarrow.parquet.core", "pyarrow.csv", "pyarrow.json",
+    "sqlite3.dbapi2", "pyarrow", "pyarrow.parquet.core", "pyarrow.csv", "pyarrow.json",
     "pyarrow.dataset", "pyarrow.feather", "pyarrow.orc", "pyarrow.ipc", "polars", "duckdb", "h5py._hl.files",
     "xgboost.core", "lightgbm.basic", "cv2", "safetensors", "safetensors.numpy", "safetensors.torch",
     "torch.serialization", "torchvision.io", "torchvision.io.image", "torchaudio", "soundfile", "netCDF4", "lmdb",
-    "catboost.core", "sqlalchemy.engine.create", "psycopg", "psycopg2", "psycopg.connection", "urllib.request", "http.client",
+    "catboost.core", "sqlalchemy.engine.create", "psycopg", "psycopg2", "http.client",
 )  # fmt: skip
-_PARSERS = ("argparse", "click.core", "typer._click.core", "hydra._internal.hydra")
+_PARSERS = ("argparse", "click.core", "typer._click.core", "hydra.core.utils")
 _LEARNING = (
     "sklearn.base", "sklearn.model_selection._validation", "sklearn.metrics._classification",
     "sklearn.metrics._regression", "sklearn.metrics._ranking", "sklearn.metrics.cluster._supervised",
-    "sklearn.metrics.cluster._unsupervised", "sklearn.pipeline", "xgboost.sklearn", "xgboost.training",
+    "sklearn.metrics.cluster._unsupervised", "sklearn.pipeline", "sklearn.model_selection._search", "xgboost.sklearn", "xgboost.training",
     "lightgbm.sklearn", "lightgbm.engine", "catboost.core",
 )  # fmt: skip
 _DUMPS = (

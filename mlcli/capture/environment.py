@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from ..domain.secrets import masked_text
+from ..domain.secrets import MASK, masked_text, masked_value
 from ..domain.source import Environment
 
 ALLOWED = (
@@ -17,10 +17,14 @@ ALLOWED = (
     "GITHUB_RUN_ID", "GITHUB_REPOSITORY", "CI_JOB_ID", "CI_PIPELINE_ID", "VIRTUAL_ENV_PROMPT", "CONDA_DEFAULT_ENV",
     "LANG", "TZ",
 )  # fmt: skip
+_LONGEST = 200
 
 
-def noted(argv: Sequence[str], environ: Mapping[str, str]) -> Environment:
-    """The environment that the command `argv` will find; with no command, this process's own."""
+def noted(argv: Sequence[str], environ: Mapping[str, str], declared: Sequence[str] = ()) -> Environment:
+    """The environment that the command `argv` will find; with no command, this process's own.
+
+    The variables that are `declared` are noted, too; one that is not set as ''.
+    """
     prefix = _prefix_of(argv[0], environ) if argv else sys.prefix
     version, packages = _installed(prefix) if prefix else ("", {})
     if prefix == sys.prefix:
@@ -31,9 +35,21 @@ def noted(argv: Sequence[str], environ: Mapping[str, str]) -> Environment:
         platform=sys.platform,
         machine=os.uname().machine,
         cpus=os.cpu_count(),
-        variables={name: masked_text(environ[name])[:200] for name in ALLOWED if environ.get(name)},
+        variables={name: masked_text(environ[name])[:_LONGEST] for name in ALLOWED if environ.get(name)}
+        | {name: _declared(name, environ.get(name, "")) for name in sorted(set(declared) - set(ALLOWED))},
         packages=packages,
     )
+
+
+def _declared(name: str, value: str) -> str:
+    """The value of a declared variable. Of a secret, or a long one, as little of a digest as shows that it changed."""
+    masked = str(masked_value(name, value))
+    if masked == value and len(value) <= _LONGEST:
+        return value
+    from hashlib import sha256
+
+    shown = MASK if masked != value else value[:100] + "…"
+    return f"{shown} sha256:{sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def of_process(noted: Environment, prefix: str, version: str) -> Environment:

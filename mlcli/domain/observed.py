@@ -40,7 +40,7 @@ class Module(Struct, frozen=True, kw_only=True):
 class Elsewhere(Struct, frozen=True, kw_only=True):
     """A repository outside the workspace from which code was executed, as an editable install's.
 
-    `path` is absolute; `digest` is over the modules of it that were executed.
+    `path` is absolute; `digest` is over the modules of it that were executed, whose paths in it are `files`.
     """
 
     path: str
@@ -48,6 +48,7 @@ class Elsewhere(Struct, frozen=True, kw_only=True):
     dirty: bool = False
     modules: int = 0
     digest: str = ""
+    files: list[str] = []
 
 
 class Code(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..domain.observed import Code, Elsewhere, Module
 from ..domain.source import GitState
@@ -93,11 +93,22 @@ def _elsewhere(loaded: Mapping[str, tuple[str, Stamp | None]]) -> list[Elsewhere
 
 def _repository(place: str, paths: Sequence[str]) -> Elsewhere:
     state, _ = read_state(place)
-    lines = [f"{blob_of(path)}  {os.path.relpath(path, place)}\n" for path in paths]
-    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    files = [_text(os.path.relpath(path, place)) for path in paths]
     return Elsewhere(
-        path=_text(place), commit=state.commit, dirty=state.dirty, modules=len(paths), digest=f"sha256:{digest}"
+        path=_text(place),
+        commit=state.commit,
+        dirty=state.dirty,
+        modules=len(paths),
+        digest=digest_below(place, files),
+        files=files,
     )
+
+
+def digest_below(place: str, files: Iterable[str]) -> str:
+    """One digest over files of code below a directory, named by their paths in it."""
+    lines = [f"{blob_of(os.path.join(place, path))}  {path}\n" for path in files]
+    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"sha256:{digest}"
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal as signals
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,7 +30,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """What `mlcli run` was asked: the command, and what was said about it.
 
     `started` is the command as it is given to the system, where a worktree has another place for its paths, and `git`
-    the state of the code where that is known. `off` is what is not watched.
+    the state of the code where that is known. `variables` are the names of those of the environment that are noted
+    beside the usual ones. `off` is what is not watched.
     """
 
     argv: Sequence[str]
@@ -39,19 +41,23 @@ class Request(Struct, frozen=True, kw_only=True):
     require_clean: bool = False
     inputs: Sequence[str] = ()
     keep_inputs: bool = False
+    outputs: Sequence[str] = ()
+    variables: Sequence[str] = ()
     off: Collection[Kind] = ()
 
 
 class Executed(Struct, frozen=True, kw_only=True):
     """How it went: the run as it stands, how the command ended, and what kept its end from being recorded.
 
-    `changed` has a line for each input that is no longer as it was when the command started.
+    `changed` has a line for each input that is no longer as it was when the command started; `absent` are the declared
+    outputs that a command which succeeded did not leave.
     """
 
     run: Run
     ending: Ending
     trouble: MlcliError | None = None
     changed: list[str] = []
+    absent: list[str] = []
 
 
 def run_command(
@@ -72,6 +78,7 @@ def run_command(
         at=workspace.now(),
         limits=None if request.require_clean else workspace.snapshot_limits,
         git=request.git,
+        variables=request.variables,
     )
     if request.started:
         source = capture.with_command(source, capture.command.noted(request.argv, source.command.cwd))
@@ -88,6 +95,7 @@ def run_command(
             given = replace(given, inputs=[*given.inputs, *(each.input for each in taken)])
         run = tracking.begin(workspace, source, given)
     watch, added = watching.begin(workspace, run, workspace.environ, request.off)
+    watch = replace(watch, outputs=[os.path.abspath(os.path.join(cwd, path)) for path in request.outputs])
     beside = watching.beside(workspace, run, watch)
     try:
         announce(run)
@@ -104,7 +112,8 @@ def run_command(
     with undisturbed():
         done = _ended(workspace, run, ending, lambda: _seen(workspace, run, watch, ending, beside, started, cwd))
         watching.forget(workspace, run)
-    return replace(done, changed=inputs.changed(workspace, taken))
+    absent = [path for path in request.outputs if not os.path.exists(os.path.join(cwd, path))]
+    return replace(done, changed=inputs.changed(workspace, taken), absent=[] if ending.exit_code else absent)
 
 
 def _seen(

@@ -24,18 +24,19 @@ def collect(
     at: datetime,
     limits: SnapshotLimits | None = None,
     git: GitState | None = None,
+    variables: Sequence[str] = (),
 ) -> Source:
     """All that a run of `argv` is made from, as it stands now. Trouble is noted in the source, never raised.
 
     With `limits` a dirty tree is kept as a commit. `git` is the state of the code where that is known, as in a worktree
-    of a run that is made again.
+    of a run that is made again; `variables` of the environment are noted beside the usual ones.
     """
     state, person = (git, gitrepo.read_person(root)) if git else gitrepo.read_state(root, limits=limits)
     login = environ.get("USER") or environ.get("LOGNAME") or ""
     return Source(
         command=command.noted(argv, os.path.relpath(cwd, root).replace(os.sep, "/")),
         git=state,
-        environment=environment.noted(argv, environ),
+        environment=environment.noted(argv, environ, variables),
         process=machine.this_process(),
         user=person if person.name or person.email else Person(name=login),
         at=at,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..domain.run import Run
     from ..domain.source import GitState, Snapshot
     from ..execution import Executed
+    from ..reuse import Asked
     from ..workspace import Workspace
 
 # The command's own options are its own: reading ours ends at its first word.
@@ -37,6 +38,20 @@ def command(
         list[str],
         typer.Option("--input", metavar="PATH", help="A file or directory it is made from, known by its content."),
     ] = [],  # noqa: B006
+    outputs: Annotated[
+        list[str],
+        typer.Option("--output", metavar="PATH", help="A file or directory it writes, also where that is not seen."),
+    ] = [],  # noqa: B006
+    variables: Annotated[
+        list[str],
+        typer.Option("--env", metavar="NAME", help="A variable of the environment that matters: note it."),
+    ] = [],  # noqa: B006
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Do not run it if all is as in a former run: put its outputs back.")
+    ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Run nothing: tell what changed since its last run; exit 1 if anything did.")
+    ] = False,
     keep_inputs: Annotated[bool, typer.Option("--keep-inputs", help="Keep a copy of the inputs' content.")] = False,
     require_clean: Annotated[
         bool, typer.Option("--require-clean", help="Refuse to start from uncommitted code.")
@@ -55,16 +70,30 @@ def command(
     from ..domain.run import Param, ParamSource
     from ..domain.source import parsed_scalar
     from ..errors import MlcliError, UsageError
-    from ..execution import Request, run_command
-    from ..tracking import Given
     from ..workspace import Workspace
 
     try:
         params = {
             key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
         }
-        given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
         workspace = Workspace.find()
+        if cached or why:
+            from ..reuse import Asked
+
+            asked = Asked(
+                argv=command,
+                cwd=os.getcwd(),
+                params={key: each.value for key, each in params.items()},
+                inputs=inputs,
+                outputs=outputs,
+                variables=variables,
+                clean=require_clean,
+            )
+            _need_not_run(workspace, asked, only_tell=why, idfile=idfile)
+        from ..execution import Request, run_command
+        from ..tracking import Given
+
+        given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
         if keep_inputs and not inputs:
             raise UsageError("--keep-inputs: there is no input to keep", "name each with --input PATH")
         request = Request(
@@ -73,6 +102,8 @@ def command(
             require_clean=require_clean,
             inputs=inputs,
             keep_inputs=keep_inputs,
+            outputs=outputs,
+            variables=variables,
             off=_off([*no_capture, *workspace.settings.no_capture.split(",")]),
         )
         first = not workspace.store.is_made()
@@ -87,6 +118,21 @@ def command(
         raise typer.Exit(error.exit_code if error.exit_code == 2 else CANNOT_START) from None
     _ended(workspace, done)
     raise typer.Exit(done.ending.exit_code)
+
+
+def _need_not_run(workspace: Workspace, asked: Asked, *, only_tell: bool, idfile: str | None) -> None:
+    """Exit where the command need not run, or only what changed is asked for."""
+    from .cached import taken_up, told_why
+
+    if only_tell:
+        raise typer.Exit(1 if told_why(workspace, asked) else 0)
+    if idfile:
+        _check_writable(idfile)
+    run = taken_up(workspace, asked)
+    if run is not None:
+        if idfile:
+            _write_id(idfile, run.id)
+        raise typer.Exit
 
 
 def _off(named: list[str]) -> frozenset[Kind]:
@@ -182,6 +228,8 @@ def _ended(workspace: Workspace, done: Executed) -> None:
     run = done.run
     for told in (*done.ending.warnings, *done.changed[:5]):
         output.warning(told)
+    for path in done.absent[:5]:
+        output.warning(f"{path} was declared as its output, and is not there")
     if len(done.changed) > 5:
         output.warning(f"{len(done.changed) - 5} more inputs are not as they were")
     if done.trouble is not None:

@@ -32,12 +32,13 @@ _SCRIPTS = (".sh", ".bash", ".R", ".r", ".jl", ".pl", ".rb", ".lua")
 class Watch(Struct, frozen=True, kw_only=True):
     """How a run is watched: where its processes tell what they do ('' where they are not asked), and of what kinds.
 
-    `trouble` says why they cannot be asked.
+    `trouble` says why they cannot be asked. `outputs` are those that were declared, by absolute path.
     """
 
     events: str = ""
     kinds: frozenset[Kind] = ALL
     trouble: str | None = None
+    outputs: Sequence[str] = ()
 
 
 def begin(
@@ -84,8 +85,10 @@ def seen(
         touched = files.touched_by(workspace, streams)
         if Kind.INPUTS in watch.kinds:
             found = replace(found, inputs=files.inputs(workspace, run, touched, digests), urls=files.urls(streams))
-        if Kind.OUTPUTS in watch.kinds:
-            found = replace(found, outputs=files.outputs(workspace, touched, found.inputs, streams))
+        declared = files.at(watch.outputs)
+        written = {**declared, **touched.writes} if Kind.OUTPUTS in watch.kinds else declared
+        if written:
+            found = replace(found, outputs=files.outputs(workspace, written, found.inputs, streams, declared))
         if Kind.MODELS in watch.kinds:
             artifacts, kept = models.kept(workspace, run, found.outputs, made)
             found = replace(found, artifacts=artifacts, models=kept)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..domain.numbers import parsed_size
@@ -12,7 +13,7 @@ from ..domain.observed import Output
 from ..domain.run import Input, Run
 from ..domain.secrets import masked_text
 from ..errors import MlcliError
-from ..inputs import files_digest
+from ..inputs import MAX_FILES, files_digest
 from ..observation import fits, kinds
 from ..observation.events import Reached, Stream
 from ..observation.files import Read, Touched, touched
@@ -46,15 +47,36 @@ def inputs(workspace: Workspace, run: Run, found: Touched, digests: Digests) -> 
     ]
 
 
-def outputs(workspace: Workspace, found: Touched, read: Sequence[Input], streams: Sequence[Stream]) -> list[Output]:
-    """What was written and is there, its content kept where it is not too large."""
+def at(paths: Iterable[str]) -> dict[str, str]:
+    """The files at these paths, a directory's below it, as those that were written are told: no function is known."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found |= dict.fromkeys(islice(_files_at(path), MAX_FILES), "")
+    return found
+
+
+def _files_at(path: str) -> Iterator[str]:
+    if os.path.isfile(path):
+        yield path
+    for directory, _, names in os.walk(path):
+        yield from (os.path.join(directory, name) for name in sorted(names))
+
+
+def outputs(
+    workspace: Workspace,
+    written: Mapping[str, str],
+    read: Sequence[Input],
+    streams: Sequence[Stream],
+    declared: Collection[str] = (),
+) -> list[Output]:
+    """What was written and is there, its content kept where it is not too large; of `declared` it is known to be."""
     limit = parsed_size(workspace.settings.output_limit) or 0
     makers = fits.makers(streams)
     only_read = {each.path for each in read if not each.changed}
     left = []
-    for path in sorted(found.writes):
+    for path in sorted(written):
         name = shown(workspace, path)
-        if name in only_read or not os.path.isfile(path):  # opened for both, and only read
+        if (name in only_read and path not in declared) or not os.path.isfile(path):  # opened for both, and only read
             continue
         with suppress(MlcliError, OSError):
             keep = os.path.getsize(path) <= limit
@@ -70,7 +92,7 @@ def outputs(workspace: Workspace, found: Touched, read: Sequence[Input], streams
                     kind=kind.kind,
                     format=kind.format,
                     cls=maker.cls if maker and maker.cls else next(iter(classes), ""),
-                    by=maker.how if maker else found.writes[path],
+                    by=maker.how if maker else written[path],
                     fit=maker.fit if maker else None,
                 )
             )

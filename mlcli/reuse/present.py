@@ -15,7 +15,7 @@ from ..inputs import files_digest, found
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
-    from ..store.digests import Digests
+    from ..domain.run import Digests
     from . import Asked
 
 

@@ -85,9 +85,14 @@ def _made(event: Dumped, fitted: dict[int, Fitted], numbers: dict[int, int]) -> 
 
 
 def _fit_of(part: Part, fitted: dict[int, Fitted]) -> Fitted | None:
-    """The last fit before that made this very object; another class has only taken over its id()."""
-    fit = fitted.get(part.oid)
-    return fit if part.fitted_here and fit is not None and fit.cls == part.cls else None
+    """The last fit before that made this object, or what it is a part of; another class has only taken over its id().
+
+    A search's best estimator and a wrapper's booster were fitted as parts of these.
+    """
+    fit = fitted.get(part.oid) if part.fitted_here else None
+    if fit is None or fit.cls == part.cls or fit.best is not None or part.cls.endswith("Booster"):
+        return fit
+    return None
 
 
 def _moves(streams: Sequence[Stream]) -> Iterator[Moved]:

@@ -45,7 +45,7 @@ _ENDINGS = {
     **dict.fromkeys(("onnx", "pmml", "cbm", "safetensors", "ubj"), "model"),
 }
 _PICKLES = {"pkl", "pickle", "joblib", "sav", "model", "pt", "pth", "ckpt", "p", "dump"}
-_FORMATS = {"jpg": "jpeg", "tif": "tiff", "htm": "html", "ndjson": "jsonl", "ipynb": "notebook"}
+_FORMATS = {"jpg": "jpeg", "tif": "tiff", "htm": "html", "ndjson": "jsonl"}
 _LEGACY_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _NAMES_A_MODEL = ("model", "clf", "classifier", "regressor", "estimator", "checkpoint", "weights")
 
@@ -80,7 +80,7 @@ def recognised(path: str) -> Recognised:
     within = _by_content(
         content, name[: name.rfind(".")] if _ending(name) in {"gz", "bz2", "xz", "z", "lzma"} else name
     )
-    kind = "archive" if within.kind == "file" and within.format not in {"pickle", "joblib"} else within.kind
+    kind = "archive" if within.kind == "file" and within.format != "pickle" else within.kind
     return Recognised(kind, f"{within.format}+{how}" if content else how, within.classes)
 
 
@@ -101,7 +101,7 @@ def _by_content(head: bytes, name: str) -> Recognised:
 def _model_text(head: bytes, name: str) -> Recognised | None:
     """A model that is no pickle: LightGBM's and XGBoost's own, safetensors, ONNX, PMML."""
     if head.startswith(b"tree\n") and b"version=v" in head[:60]:
-        return Recognised("model", "lightgbm", ["lightgbm.basic.Booster"])
+        return Recognised("model", "lightgbm-text", ["lightgbm.basic.Booster"])
     start = head[:256].lstrip()
     if start[:1] == b"{" and b"learner" in head[:4096] and b"gradient_booster" in head:
         text = start[1:64].lstrip().startswith(b'"')
@@ -139,13 +139,12 @@ def _pickled(head: bytes, name: str) -> Recognised:
     if head.startswith(_LEGACY_TORCH, 2):
         return Recognised("model", "torch")
     held = pickles.read(head)
-    kept = "joblib" if any(each.startswith("joblib.") for each in held.classes) else "pickle"
     if held.model:
-        return Recognised("model", kept, [held.model, *(each for each in held.classes if each != held.model)])
+        return Recognised("model", "pickle", [held.model, *(each for each in held.classes if each != held.model)])
     if held.data:
-        return Recognised("data", kept, held.classes)
+        return Recognised("data", "pickle", held.classes)
     own = bool(held.classes) and not pickles.is_part(held.classes[0]) and any(word in name for word in _NAMES_A_MODEL)
-    return Recognised("model" if own else "file", kept, held.classes)
+    return Recognised("model" if own else "file", "pickle", held.classes)
 
 
 def _zipped(archive: Zip, name: str) -> Recognised:

@@ -55,8 +55,8 @@ def searched(fitted: Sequence[Fitted], root: str) -> list[Series]:
     """The best score of each search over params, as GridSearchCV's, by the line that fitted it."""
     found: dict[str, Series] = {}
     for event in sorted(fitted, key=lambda each: each.t):
-        if event.best_score is None:
-            continue
+        if event.best_score is None or list(event.best or ()) == ["iteration"]:
+            continue  # the latter is of boosting that stopped early
         origin = f"{event.cls.rpartition('.')[2]} at {place(event.at, root)}"
         known = next((each for each in found.values() if each.origin == origin), None)
         name = known.name if known else _free("best_score", found)

@@ -26,20 +26,30 @@ def found(
 
     `parsed` are in the order in which processes started: what the first said of a key stands, unless it was a default
     and a later one was given it. Where a parser told what the command line means, guesses from it are dropped.
-    `configs` are the files of configuration that were read: path as it is shown, and absolute.
+    `configs` are the files of configuration that were read: path as it is shown, and absolute. Hydra's are its own.
     """
-    every: dict[str, Param] = {} if parsed else dict(guessed)
-    for shown, path in configs:
-        for key, param in _configured(shown, path).items():
-            if key not in every or every[key].source is ParamSource.COMMAND_LINE:
-                every[key] = param
     told: dict[str, Param] = {}
     for event in parsed:
         for key, param in _told(event).items():
             if key not in told or _wins(param, told[key]):
                 told[key] = param
-    every.update(told)
+    every = dict(told)
+    for shown, path in () if any(event.src == "hydra" for event in parsed) else configs:
+        _add(every, _configured(path), shown)
+    for key, param in guessed.items() if not parsed else ():
+        every.setdefault(key, param)
     return dict(list(every.items())[:MAX_PARAMS])
+
+
+def _add(every: dict[str, Param], values: Mapping[str, Any], shown: str) -> None:
+    """Add what a file of configuration holds: a key by which another one said something else after the file's name."""
+    stem = os.path.splitext(os.path.basename(shown))[0]
+    for key, value in values.items():
+        other = every.get(key)
+        if other is not None and other.source is ParamSource.CONFIG and not same_value(other.value, value):
+            key = f"{stem}.{key}"
+        if key not in every and valid(key):
+            every[key] = Param(value, ParamSource.CONFIG, f"config {shown}")
 
 
 def _wins(new: Param, old: Param) -> bool:
@@ -64,23 +74,19 @@ def is_config(path: str) -> bool:
     return path.lower().endswith(CONFIG_ENDINGS)
 
 
-def _configured(shown: str, path: str) -> dict[str, Param]:
-    """What a file of configuration holds, each as `<name of the file>.<key>.<key>`; nothing of one that holds data."""
+def _configured(path: str) -> dict[str, Any]:
+    """What a file of configuration holds, its keys joined by dots; nothing of one that holds data."""
     values = flattened(_content(path), limit=MAX_FROM_FILE + 1)
-    if not values or len(values) > MAX_FROM_FILE or "" in values:
+    if len(values) > MAX_FROM_FILE:
         return {}
-    stem = os.path.splitext(os.path.basename(shown))[0]
-    params = {}
-    for key, value in values.items():
-        name = f"{stem}.{key}"
-        if valid(name) and not (isinstance(value, list) and _is_data(value)):
-            params[name] = Param(kept(value, key), ParamSource.CONFIG, f"config {shown}")
-    return params
+    return {key: kept(value, key) for key, value in values.items() if key and not _is_data(value)}
 
 
-def _is_data(values: list[Any]) -> bool:
-    """Whether a list holds data rather than settings."""
-    return len(values) > 100 or any(isinstance(value, list | dict) and len(value) > 20 for value in values)
+def _is_data(value: Any) -> bool:
+    """Whether it is a list of data rather than of settings."""
+    if not isinstance(value, list):
+        return False
+    return len(value) > 100 or any(isinstance(each, list | dict) and len(each) > 20 for each in value)
 
 
 def _content(path: str) -> Any:

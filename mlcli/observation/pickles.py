@@ -42,17 +42,10 @@ _MEMOIZE, _STACK_GLOBAL, _GLOBAL, _STOP = b"\x94\x93c."
 _NAMED = re.compile(
     rb"\x8c.([A-Za-z_][\w.]{1,80})\x94\x8c.([A-Z]\w{1,60})\x94\x93|c([A-Za-z_][\w.]{1,80})\n([A-Z]\w{1,60})\n", re.S
 )
-_DATA = (
-    "numpy.",
-    "pandas.",
-    "polars.",
-    "scipy.sparse",
-    "pyarrow.",
-    "datetime.",
-    "collections.",
-    "builtins.",
-    "copyreg.",
-)
+_DATA = ("numpy.", "pandas.", "polars.", "scipy.sparse", "pyarrow.")
+_PLAIN = (
+    *_DATA, "datetime.", "collections.", "builtins.", "__builtin__.", "copyreg.", "copy_reg.", "_codecs.", "joblib.",
+)  # fmt: skip
 
 
 class Pickled(Struct, frozen=True):
@@ -64,7 +57,9 @@ class Pickled(Struct, frozen=True):
     @property
     def data(self) -> bool:
         """Whether all that it names is what data is made of."""
-        return any(name.startswith(_DATA[:5]) for name in self.classes) and all(is_part(name) for name in self.classes)
+        return any(name.startswith(_DATA) for name in self.classes) and all(
+            name.startswith(_PLAIN) for name in self.classes
+        )
 
 
 def read(head: bytes) -> Pickled:
@@ -93,7 +88,7 @@ def is_model(name: str) -> bool:
 
 def is_part(name: str) -> bool:
     """Whether a class of this name prepares data, is a part of a model or holds plain data: no model of the user's."""
-    return bool(_NO_MODELS.match(name)) or name.startswith((*_DATA, "numpy", "joblib.", "_codecs.", "__builtin__."))
+    return bool(_NO_MODELS.match(name)) or name.startswith(_PLAIN)
 
 
 def _model(classes: list[str]) -> str:

@@ -8,13 +8,13 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 FITS = ("fit", "fit_transform", "fit_predict", "partial_fit")
+ASKING = (*FITS, "wrapped")  # methods that fit by another one
 METRIC_ENDS = ("_score", "_error", "_loss", "_distance", "_coefficient", "_deviance", "_ratios", "_ratio", "_support")
 METRICS = ("auc", "confusion_matrix", "classification_report", "homogeneity_completeness_v_measure", "max_error")
 FEW = 64
-MOST_STEPS = 1_000_000
 
 fits = {}  # by id(): the model as long as it lives, and the id() under which its fit was told
 
@@ -27,8 +27,6 @@ def patch(module):
         _patch_fit_context(module)
     elif fits_told and name in ("xgboost.sklearn", "lightgbm.sklearn", "catboost.core"):
         _patch_fits(module)
-    elif name in ("xgboost.training", "lightgbm.engine"):
-        _patch_training(module)
     if metrics_told:
         _patch_metrics(module)
 
@@ -37,20 +35,20 @@ def _patch_metrics(module):
     name = module.__name__
     if name == "sklearn.base":
         for mixin in ("ClassifierMixin", "RegressorMixin"):
-            core.wrap(getattr(module, mixin), "score", after=_scored)
+            patching.wrap(getattr(module, mixin), "score", after=_scored)
     elif name == "sklearn.pipeline":
         score = module.Pipeline.__dict__.get("score")  # a descriptor that holds the function
         if hasattr(score, "fn"):
-            core.wrap(score, "fn", after=_scored)
+            patching.wrap(score, "fn", after=_scored)
     elif name == "sklearn.model_selection._search":
-        core.wrap(module.BaseSearchCV, "score", after=_scored)
+        patching.wrap(module.BaseSearchCV, "score", after=_scored)
     elif name == "sklearn.model_selection._validation":
         for function in ("cross_val_score", "cross_validate"):
-            core.wrap(module, function, after=_measured(function))
+            patching.wrap(module, function, after=_measured(function))
     elif name.startswith("sklearn.metrics."):
         for function, found in list(vars(module).items()):
             if _is_metric(function) and getattr(found, "__module__", "") == name:
-                core.wrap(module, function, after=_measured(function))
+                patching.wrap(module, function, after=_measured(function))
 
 
 def _is_metric(name):
@@ -77,7 +75,7 @@ def _patch_fit_context(base):
 
         return decorator
 
-    base._fit_context = core.like(_fit_context, original)
+    base._fit_context = patching.like(_fit_context, original)
 
 
 def _patch_fits(module):
@@ -92,31 +90,43 @@ def _watched_fit(original):
     def fit(*args, **named):
         frame = get_frame(1)
         if not core.users(frame.f_code):
+            frame = _asking(frame, args)
+        if frame is None:
             return original(*args, **named)
         if core.too_often(frame):
             result = original(*args, **named)
-            core.quietly("fit", _remember, args[0])
+            core.quietly("fit", remember, args[0])
             return result
         begun = clock()
         result = original(*args, **named)
         core.quietly("fit", _fitted, args, named, frame, clock() - begun)
         return result
 
-    return core.like(fit, original)
+    return patching.like(fit, original)
+
+
+def _asking(frame, args):
+    """The project's code that asked a model to be fitted, by another of the model's own methods; None for others."""
+    while frame.f_code.co_name in ASKING and args and frame.f_locals.get("self") is args[0]:
+        frame = frame.f_back
+        if frame is None or core.users(frame.f_code):
+            return frame
+    return None
 
 
 def _fitted(args, named, frame, seconds):
     model = args[0]
-    _remember(model)
+    remember(model)
     if "models" in core.WATCHED:
         data = args[1] if len(args) > 1 else named.get("X")
-        _tell_fit(model, _params_set(model), frame, seconds, _shape(data), _nested(model))
+        tell_fit(model, _params_set(model), frame, seconds, _shape(data), _nested(model))
     history = getattr(model, "evals_result_", None) or getattr(model, "_evals_result", None)
     if history and "metrics" in core.WATCHED:
-        _tell_history(history, frame, model)
+        core.part("boosting").tell_history(history, frame, model)
 
 
-def _tell_fit(model, params, frame, seconds, shape, nested=None):
+def tell_fit(model, params, frame, seconds, shape, nested=None):
+    """Tell that a model was fitted."""
     best, score = _best(model)
     core.tell(
         "fit",
@@ -132,10 +142,10 @@ def _tell_fit(model, params, frame, seconds, shape, nested=None):
     )
 
 
-def _remember(model):
+def remember(model):
     """Know a model as fitted here, as well as what it wraps, which can be saved by itself."""
     own = id(model)
-    for each in (model, getattr(model, "_Booster", None)):
+    for each in (model, getattr(model, "_Booster", None), _asked(model, "best_estimator_")):
         if each is not None:
             fits[id(each)] = (_reference(each), own)
 
@@ -164,7 +174,15 @@ def _params_set(model):
 
 
 def _defaults(kind):
-    init = kind.__init__
+    """The defaults of a class's params, where it passes some on to those that it is derived from, theirs too."""
+    defaults = {}
+    for each in reversed(kind.__mro__):
+        if "__init__" in each.__dict__:
+            defaults.update(_own_defaults(each.__dict__["__init__"]))
+    return defaults
+
+
+def _own_defaults(init):
     while hasattr(init, "__wrapped__"):
         init = init.__wrapped__
     code = getattr(init, "__code__", None)
@@ -230,92 +248,6 @@ def _shape(data):
     if shape is None and isinstance(data, (list, tuple)):
         return [len(data)]
     return [int(each) for each in shape or () if isinstance(each, int)]
-
-
-# Training functions of boosting
-
-
-def _patch_training(module):
-    # The history is given only where a dict, or what fills one, was passed: where not, one of ours is.
-    train = _with_xgboost_history if module.__name__.startswith("xgboost") else _with_lightgbm_history
-    for name, prepare in (("train", train), ("cv", None)):
-        original = getattr(module, name, None)
-        if original is not None:
-            setattr(module, name, _watched_training(module, original, prepare))
-
-
-def _watched_training(module, original, prepare):
-    def train(*args, **named):
-        frame = sys._getframe(1)
-        if not core.users(frame.f_code) or core.too_often(frame):
-            return original(*args, **named)
-        history = core.quietly("train", prepare, module, args, named) if prepare else None
-        begun = time.perf_counter()
-        result = original(*args, **named)
-        core.quietly("train", _trained, result, args, named, frame, time.perf_counter() - begun, history)
-        return result
-
-    return core.like(train, original)
-
-
-def _with_xgboost_history(_module, args, named):
-    if "evals_result" not in named and len(args) <= 3 and named.get("evals"):
-        named["evals_result"] = {}
-    return named.get("evals_result")
-
-
-def _with_lightgbm_history(module, args, named):
-    callbacks = named.get("callbacks")
-    for each in callbacks or ():
-        if hasattr(each, "eval_result"):
-            return each.eval_result
-    if len(args) > 8 or not (named.get("valid_sets") or len(args) > 3):
-        return None
-    history = {}
-    named["callbacks"] = [*(callbacks or ()), module.callback.record_evaluation(history)]
-    return history
-
-
-def _trained(result, args, named, frame, seconds, history):
-    if type(result).__name__ == "Booster":
-        _remember(result)
-        if "models" in core.WATCHED:
-            params = dict(named.get("params", args[0] if args else None) or {})
-            rounds = named.get("num_boost_round", args[2] if len(args) > 2 else None)
-            if rounds is not None:
-                params["num_boost_round"] = rounds
-            _tell_fit(result, params, frame, seconds, _data_shape(args, named))
-    elif isinstance(result, dict) or hasattr(result, "to_dict"):
-        history = result if isinstance(result, dict) else result.to_dict("list")
-    if history and "metrics" in core.WATCHED:
-        _tell_history(history, frame, result)
-
-
-def _data_shape(args, named):
-    data = named.get("dtrain", named.get("train_set", args[1] if len(args) > 1 else None))
-    for rows, columns in (("num_row", "num_col"), ("num_data", "num_feature")):
-        if hasattr(data, rows):
-            return [int(getattr(data, rows)()), int(getattr(data, columns)())]
-    return []
-
-
-def _tell_history(history, frame, model):
-    """Tell the values of each round: {"validation_0": {"logloss": [..]}}, or flat, as cross-validation's."""
-    finite = core.part("stream").finite
-    flat = {}
-    for name, value in history.items():
-        for inner, values in value.items() if isinstance(value, dict) else [(None, value)]:
-            if isinstance(values, (list, tuple)) and len(values) <= MOST_STEPS:
-                key = name if inner is None else "%s-%s" % (name, inner)
-                flat[str(key)] = [finite(each) for each in _values(values)]
-    if flat:
-        kind = core.class_name(type(model))
-        core.tell("metric", k="evals_result", v=flat, cls=kind, oid=id(model), steps=True, at=core.place(frame))
-
-
-def _values(values):
-    """The numbers of a history; of a pair, as xgboost's cross-validation gives, the mean."""
-    return [float(each[0] if isinstance(each, (list, tuple)) else each) for each in values]
 
 
 # Metrics

@@ -40,6 +40,7 @@ def start(me, hook, load):
     DEBUG = bool(environ.get("MLCLI_CAPTURE_DEBUG"))
     NOT_USERS = _not_users()
     _stream = part("stream").Stream(DIRECTORY)
+    part("patching")
     _tell_process()
     os.register_at_fork(before=_stream.flush, after_in_child=_forked)
     part("imports").start()
@@ -61,10 +62,10 @@ def _not_users():
 
 
 def part(name):
-    """A part of the bootstrap, loaded once; it finds this module as `core`."""
+    """A part of the bootstrap, loaded once; it finds this module as `core`, and `patching`."""
     found = _parts.get(name)
     if found is None:
-        found = _parts[name] = _load(name, HOOK, {"core": _me})
+        found = _parts[name] = _load(name, HOOK, {"core": _me, "patching": _parts.get("patching")})
     return found
 
 
@@ -221,78 +222,6 @@ def too_often(frame):
 def repeated():
     """The lines that were reached more often than told of, and how often."""
     return [(at, count) for at, count in _sites.items() if count > FULLY]
-
-
-# How functions of others are replaced
-
-
-def like(ours, original):
-    """`ours` with the name, words and attributes of the function that it stands for."""
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        try:
-            setattr(ours, name, getattr(original, name))
-        except (AttributeError, TypeError):
-            pass
-    if hasattr(original, "__dict__"):
-        ours.__dict__.update(original.__dict__)
-    ours.__wrapped__ = original
-    return ours
-
-
-class Function:
-    """Stands for a function of os. An object, as a function would become a method as the attribute of a class."""
-
-    def __init__(self, original, around, module):
-        self.__name__ = self.__qualname__ = original.__name__
-        self.__module__ = module
-        self.__doc__ = original.__doc__
-        self.__wrapped__ = original
-        self._around = around
-
-    def __call__(self, *args, **named):
-        return self._around(self.__wrapped__, *args, **named)
-
-    def __repr__(self):
-        return repr(self.__wrapped__)
-
-    def __reduce__(self):
-        return self.__name__
-
-
-def replace(module, name, around):
-    """Replace a function of os by one that calls around(original, ...), in the sets of what it can do as well."""
-    original = getattr(module, name)
-    ours = Function(original, around, module.__name__)
-    for can in ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids"):
-        if original in getattr(module, can, ()):
-            getattr(module, can).add(ours)
-    setattr(module, name, ours)
-
-
-def wrap(owner, name, before=None, after=None, users_only=True):
-    """Replace `owner.name`, so that before(args, named, frame) or after(result, args, named, frame) is told of a call.
-
-    Their errors are trouble of ours. With `users_only`, calls from other code than the project's are passed on.
-    """
-    original = owner.__dict__.get(name) if isinstance(owner, type) else getattr(owner, name, None)
-    if original is None or not callable(original):
-        return
-    get_frame = sys._getframe
-
-    def call(*args, **named):
-        frame = get_frame(1)
-        told = not users_only or users(frame.f_code)
-        if told and before is not None:
-            quietly(name, before, args, named, frame)
-        result = original(*args, **named)
-        if told and after is not None:
-            quietly(name, after, result, args, named, frame)
-        return result
-
-    ours = like(call, original)
-    if not isinstance(owner, type) and hasattr(owner, "__name__"):
-        ours.__module__ = owner.__name__  # where pickle finds it
-    setattr(owner, name, ours)
 
 
 def quietly(where, function, *args):

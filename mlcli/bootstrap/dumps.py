@@ -4,36 +4,22 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 MOST_PARTS = 50
 DEEPEST = 2
 _FILE_NAMES = ("filename", "file", "fname", "f", "path")
 
-# Module, function or Class.method: which argument is the object and which the file.
-TABLE = {
-    "joblib.numpy_pickle": (("dump", 0, 1),),
-    "pickle": (("dump", 0, 1),),
-    "dill._dill": (("dump", 0, 1),),
-    "cloudpickle.cloudpickle": (("dump", 0, 1),),
-    "skops.io._persist": (("dump", 0, 1),),
-    "torch.serialization": (("save", 0, 1),),
-    "xgboost.core": (("Booster.save_model", 0, 1),),
-    "xgboost.sklearn": (("XGBModel.save_model", 0, 1),),
-    "lightgbm.basic": (("Booster.save_model", 0, 1),),
-    "catboost.core": (("CatBoost.save_model", 0, 1),),
-}
-
 
 def patch(module):
     """Watch what a module saves objects with."""
     package = module.__name__.partition(".")[0]
-    for dotted, of_object, of_file in TABLE.get(module.__name__, ()):
+    for dotted, of_object, of_file in core.part("tables").DUMPS.get(module.__name__, ()):
         owner, _, function = dotted.rpartition(".")
         owner = getattr(module, owner, None) if owner else module
         if owner is not None:
             after = _after(package, "%s.%s" % (package, function), of_object, of_file)
-            core.wrap(owner, function, after=after, users_only=False)
+            patching.wrap(owner, function, after=after, users_only=False)
 
 
 def _after(package, how, of_object, of_file):

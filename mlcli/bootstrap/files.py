@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 _open = builtins.open
 _stat, _fstat, _getcwd = os.stat, os.fstat, os.getcwd
@@ -41,13 +41,13 @@ def start():
     _kept_below = core.ROOT.rstrip("/") + "/"
     _never = _never_told()
     builtins.open = io.open = Open()
-    core.replace(os, "open", around=_os_open)
+    patching.replace(os, "open", around=_os_open)
     for name in ("rename", "replace"):
-        core.replace(os, name, around=_rename)
+        patching.replace(os, name, around=_rename)
     for name in ("remove", "unlink"):
-        core.replace(os, name, around=_remove)
+        patching.replace(os, name, around=_remove)
     for name in ("chdir", "fchdir"):
-        core.replace(os, name, around=_chdir)
+        patching.replace(os, name, around=_chdir)
 
 
 def _never_told():

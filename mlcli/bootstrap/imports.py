@@ -9,7 +9,7 @@ from _frozen_importlib_external import SourceFileLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 _FROZEN = "<frozen importlib._bootstrap_external>"  # frames of this file are cut out of tracebacks by importlib
 _loaded = set()
@@ -29,9 +29,10 @@ _PARSERS = ("argparse", "click.core", "typer._click.core", "hydra.core.utils")
 _LEARNING = (
     "sklearn.base", "sklearn.model_selection._validation", "sklearn.metrics._classification",
     "sklearn.metrics._regression", "sklearn.metrics._ranking", "sklearn.metrics.cluster._supervised",
-    "sklearn.metrics.cluster._unsupervised", "sklearn.pipeline", "sklearn.model_selection._search", "xgboost.sklearn", "xgboost.training",
-    "lightgbm.sklearn", "lightgbm.engine", "catboost.core",
+    "sklearn.metrics.cluster._unsupervised", "sklearn.pipeline", "sklearn.model_selection._search",
+    "xgboost.sklearn", "lightgbm.sklearn", "catboost.core",
 )  # fmt: skip
+_BOOSTING = ("xgboost.training", "lightgbm.engine")
 _DUMPS = (
     "joblib.numpy_pickle", "pickle", "dill._dill", "cloudpickle.cloudpickle", "skops.io._persist",
     "torch.serialization", "xgboost.core", "xgboost.sklearn", "lightgbm.basic", "catboost.core",
@@ -48,6 +49,7 @@ def start():
         _add(_PARSERS, "parsers")
     if "metrics" in watched or "models" in watched:
         _add(_LEARNING, "learning")
+        _add(_BOOSTING, "boosting")
     if "models" in watched:
         _add(_DUMPS, "dumps")
     if "code" in watched:
@@ -88,7 +90,7 @@ def _watch_modules():
 def _as_importlib(ours, original):
     """A function whose frames importlib takes for its own: tracebacks of failing imports are as ever."""
     ours.__code__ = ours.__code__.replace(co_filename=_FROZEN)
-    return core.like(ours, original)
+    return patching.like(ours, original)
 
 
 def _patch_when_loaded(loader):

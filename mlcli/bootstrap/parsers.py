@@ -4,7 +4,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 HIGHEST = 8  # so many frames up the user's call is looked for, where a library's parser stands between
 _PLAIN_CALLS = ("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args")
@@ -16,9 +16,9 @@ def patch(module):
     if module.__name__ == "argparse":
         _patch_argparse(module)
     elif module.__name__.startswith("hydra."):
-        core.wrap(module, "run_job", before=_hydra_job, users_only=False)
+        patching.wrap(module, "run_job", before=_hydra_job, users_only=False)
     else:
-        core.wrap(module.Command, "invoke", before=_click_command, users_only=False)
+        patching.wrap(module.Command, "invoke", before=_click_command, users_only=False)
 
 
 # argparse
@@ -36,7 +36,7 @@ def _patch_argparse(argparse):
             _parsing[-1].add(action.dest)
         return original(self, action, texts)
 
-    kind._get_values = core.like(_get_values, original)
+    kind._get_values = patching.like(_get_values, original)
 
 
 def _watched(argparse, original):
@@ -52,7 +52,7 @@ def _watched(argparse, original):
             core.quietly("argparse", _tell_namespace, argparse, self, result[0], given, sys._getframe(1))
         return result
 
-    return core.like(parse, original)
+    return patching.like(parse, original)
 
 
 def _tell_namespace(argparse, parser, namespace, given, frame):
@@ -77,7 +77,7 @@ def _caller(frame, plain):
 
 def _is_param(value):
     """A function is no param: programs put the one to call among them."""
-    return isinstance(value, type) or not (callable(value) and hasattr(value, "__code__"))
+    return isinstance(value, type) or not callable(value)
 
 
 # click
@@ -124,13 +124,22 @@ def _hydra_job(args, named, _frame):
     omegaconf = sys.modules["omegaconf"].OmegaConf
     values = omegaconf.to_container(config, resolve=False)
     hydra = values.pop("hydra", None) or {}
-    # Resolvers are the user's own code: only references within the configuration are followed here.
-    if "${" in repr(values) and not _asks_resolvers(repr(values)):
-        values = omegaconf.to_container(config, resolve=True)
-        values.pop("hydra", None)
+    for name in values:
+        text = repr(values[name])
+        # Resolvers are the user's own code: only references within the configuration are followed.
+        if "${" in text and not _asks_resolvers(text):
+            values[name] = _resolved(omegaconf, config, name, values[name])
     overrides = (hydra.get("overrides") or {}).get("task") or []
     given = [str(each).lstrip("+~").partition("=")[0] for each in overrides]
     core.tell("params", src="hydra", v=core.shown_map(values), given=given)
+
+
+def _resolved(omegaconf, config, name, otherwise):
+    try:
+        value = config[name]
+        return omegaconf.to_container(value, resolve=True) if omegaconf.is_config(value) else value
+    except Exception:
+        return otherwise
 
 
 def _asks_resolvers(text):

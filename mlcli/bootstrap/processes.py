@@ -4,23 +4,23 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 
 def start():
     """Watch how this process starts others, turns into another, and leaves at once."""
-    core.replace(os, "system", around=_system)
-    core.replace(os, "_exit", around=_exit)
-    core.replace(os, "execv", around=_exec)
-    core.replace(os, "execve", around=_exec)
+    patching.replace(os, "system", around=_system)
+    patching.replace(os, "_exit", around=_exit)
+    patching.replace(os, "execv", around=_exec)
+    patching.replace(os, "execve", around=_exec)
     for name in ("posix_spawn", "posix_spawnp"):
         if hasattr(os, name):
-            core.replace(os, name, around=_exec)
+            patching.replace(os, name, around=_exec)
 
 
 def patch(subprocess):
     """Tell of what subprocess starts."""
-    core.wrap(subprocess.Popen, "__init__", before=_popen, users_only=False)
+    patching.wrap(subprocess.Popen, "__init__", before=_popen, users_only=False)
 
 
 def _popen(args, named, _frame):

@@ -1,4 +1,4 @@
-"""The readers and writers of libraries that open files outside Python: module, function, argument, what it does.
+"""The readers and writers of libraries that open files outside Python, as a table names them.
 
 A file is told of as if open() had opened it; a directory by the files in it; a URL or database without credentials.
 """
@@ -8,118 +8,16 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import core
+    from . import core, patching
 
 MOST_FILES = 10_000
 MOST_URLS = 1000
 _urls = set()
 
-# Function or Class.method, index of the argument, its name, and r, w, rw or the index of the argument that says it.
-TABLE = {
-    "sqlite3.dbapi2": (("connect", 0, "database", "rw"),),
-    "pyarrow": (("memory_map", 0, "path", 1), ("OSFile", 0, "path", 1)),
-    "pyarrow.parquet.core": (
-        ("read_table", 0, "source", "r"),
-        ("ParquetFile.__init__", 1, "source", "r"),
-        ("ParquetDataset.__init__", 1, "path_or_paths", "r"),
-        ("write_table", 1, "where", "w"),
-        ("ParquetWriter.__init__", 1, "where", "w"),
-    ),
-    "pyarrow.csv": (
-        ("read_csv", 0, "input_file", "r"),
-        ("open_csv", 0, "input_file", "r"),
-        ("write_csv", 1, "output_file", "w"),
-    ),
-    "pyarrow.json": (("read_json", 0, "input_file", "r"), ("open_json", 0, "input_file", "r")),
-    "pyarrow.dataset": (("dataset", 0, "source", "r"), ("write_dataset", 1, "base_dir", "w")),
-    "pyarrow.feather": (
-        ("read_table", 0, "source", "r"),
-        ("read_feather", 0, "source", "r"),
-        ("write_feather", 1, "dest", "w"),
-    ),
-    "pyarrow.orc": (
-        ("read_table", 0, "source", "r"),
-        ("ORCFile.__init__", 1, "source", "r"),
-        ("write_table", 1, "where", "w"),
-    ),
-    "pyarrow.ipc": (
-        ("open_file", 0, "source", "r"),
-        ("open_stream", 0, "source", "r"),
-        ("new_file", 0, "sink", "w"),
-        ("new_stream", 0, "sink", "w"),
-    ),
-    "duckdb": tuple(
-        (name, 0, argument, "r")
-        for name, argument in (
-            ("read_csv", "path_or_buffer"),
-            ("from_csv_auto", "path_or_buffer"),
-            ("read_json", "path_or_buffer"),
-            ("read_parquet", "file_glob"),
-            ("from_parquet", "file_glob"),
-        )
-    )
-    + (("connect", 0, "database", "rw"),),
-    "polars": tuple(
-        (action + name, 0, "source", "r")
-        for name in ("csv", "parquet", "ipc", "ipc_stream", "ndjson", "json", "excel", "avro", "delta", "ods")
-        for action in ("read_", "scan_")
-    )
-    + tuple(
-        ("DataFrame.write_" + name, 1, argument, "w")
-        for name, argument in (
-            ("csv", "file"),
-            ("parquet", "file"),
-            ("ipc", "file"),
-            ("ipc_stream", "file"),
-            ("ndjson", "file"),
-            ("json", "file"),
-            ("avro", "file"),
-            ("excel", "workbook"),
-            ("delta", "target"),
-        )
-    )
-    + tuple(("LazyFrame.sink_" + name, 1, "path", "w") for name in ("csv", "parquet", "ipc", "ndjson")),
-    "h5py._hl.files": (("File.__init__", 1, "name", 2),),
-    "xgboost.core": (
-        ("DMatrix.__init__", 1, "data", "r"),
-        ("Booster.load_model", 1, "fname", "r"),
-        ("Booster.save_model", 1, "fname", "w"),
-        ("Booster.dump_model", 1, "fout", "w"),
-    ),
-    "lightgbm.basic": (
-        ("Dataset.__init__", 1, "data", "r"),
-        ("Dataset.save_binary", 1, "filename", "w"),
-        ("Booster.save_model", 1, "filename", "w"),
-    ),
-    "catboost.core": (
-        ("Pool.__init__", 1, "data", "r"),
-        ("CatBoost.load_model", 1, "fname", "r"),
-        ("CatBoost.save_model", 1, "fname", "w"),
-    ),
-    "cv2": (
-        ("imread", 0, "filename", "r"),
-        ("imreadmulti", 0, "filename", "r"),
-        ("imwrite", 0, "filename", "w"),
-    ),
-    "safetensors": (("safe_open", 0, "filename", "r"), ("serialize_file", 1, "filename", "w")),
-    "safetensors.numpy": (("load_file", 0, "filename", "r"), ("save_file", 1, "filename", "w")),
-    "safetensors.torch": (("load_file", 0, "filename", "r"), ("save_file", 1, "filename", "w")),
-    "torch.serialization": (("save", 1, "f", "w"), ("load", 0, "f", "r")),
-    "torchvision.io": (("read_image", 0, "path", "r"), ("read_file", 0, "path", "r")),
-    "torchvision.io.image": (("read_image", 0, "path", "r"), ("read_file", 0, "path", "r")),
-    "torchaudio": (("load", 0, "uri", "r"), ("save", 0, "uri", "w")),
-    "soundfile": (("SoundFile.__init__", 1, "file", 2),),
-    "netCDF4": (("Dataset", 0, "filename", 1),),
-    "lmdb": (("open", 0, "path", "rw"), ("Environment", 0, "path", "rw")),
-    "psycopg": (("connect", 0, "conninfo", "database"),),
-    "psycopg2": (("connect", 0, "dsn", "database"),),
-    "sqlalchemy.engine.create": (("create_engine", 0, "url", "database"),),
-}
-
 
 def patch(module):
     """Watch the functions of a module that the table names."""
-    for dotted, index, name, does in TABLE.get(module.__name__, ()):
+    for dotted, index, name, does in core.part("tables").READERS.get(module.__name__, ()):
         owner, _, function = dotted.rpartition(".")
         owner = getattr(module, owner, None) if owner else module
         if owner is not None:
@@ -127,9 +25,9 @@ def patch(module):
             _watch(owner, function, index, name, does, via)
     if module.__name__ == "duckdb":
         for function in ("sql", "query", "execute", "from_query"):
-            core.wrap(module, function, before=_before_sql, after=_after_sql, users_only=False)
+            patching.wrap(module, function, before=_before_sql, after=_after_sql, users_only=False)
     elif module.__name__ == "http.client":
-        core.wrap(module.HTTPConnection, "putrequest", before=_request, users_only=False)
+        patching.wrap(module.HTTPConnection, "putrequest", before=_request, users_only=False)
 
 
 def _watch(owner, function, index, name, does, via):
@@ -148,19 +46,19 @@ def _watch(owner, function, index, name, does, via):
         if isinstance(getattr(owner, function, None), type) and isinstance(owner, type(sys)):
             _watch_class(owner, function, before, after)
         else:
-            core.wrap(owner, function, before=before, after=after, users_only=False)
+            patching.wrap(owner, function, before=before, after=after, users_only=False)
     except TypeError:
         return  # a class of C, which cannot be patched
 
 
 def _watch_class(module, name, before, after):
-    """Replace a class of C by one that is told of its making, and is the same to isinstance; else by a function."""
+    """Replace a class of C by one that makes the same objects, and tells of it; by a function where none derives."""
     original = getattr(module, name)
 
     class Meta(type(original)):
         def __call__(cls, *args, **named):
             core.quietly(name, before, args, named, None)
-            made = super().__call__(*args, **named)
+            made = original(*args, **named) if cls is ours else super().__call__(*args, **named)
             core.quietly(name, after, None, args, named, None)
             return made
 
@@ -174,13 +72,15 @@ def _watch_class(module, name, before, after):
         about = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
         ours = Meta(original.__name__, (original,), about)
     except TypeError:
-        core.wrap(module, name, before=before, after=after, users_only=False)
+        patching.wrap(module, name, before=before, after=after, users_only=False)
     else:
         setattr(module, name, ours)
 
 
 def _does(does, args, named):
     """What a call does: r, w or rw; where an argument says it, from its mode."""
+    if does == "rw" and (named.get("readonly") or named.get("read_only")):
+        return "r"
     if type(does) is str:
         return does
     mode = named.get("mode", args[does] if len(args) > does else "r")
@@ -221,7 +121,7 @@ def _before(path):
 
 
 def _tell_file(path, does, via):
-    files = core.part("files")
+    files, path = core.part("files"), os.path.abspath(path)
     if os.path.isdir(path):
         for each in _below(path):
             _tell_file(each, does, via)

@@ -50,10 +50,11 @@ def _watch(here):
     """Start the watching of this process, where a run asks for it."""
     if not os.environ.get("MLCLI_CAPTURE_DIR") or sys.version_info < NEEDED or hasattr(sys, "_mlcli_capture"):
         return
-    sys._mlcli_capture = True
+    sys._mlcli_capture = None
     try:
         core = load("core", here, {})
         core.start(core, here, load)
+        sys._mlcli_capture = core  # so that it lives as long as what it patched
     except Exception:
         if os.environ.get("MLCLI_CAPTURE_DEBUG"):
             import traceback

@@ -7,6 +7,7 @@ import os
 import sys
 
 NEEDED = (3, 8)
+FUTURE = b"from __future__ import annotations\n"
 
 
 def load(name, here, known):
@@ -35,7 +36,8 @@ def _code(name, here):
     except (OSError, ValueError, EOFError, TypeError):
         pass
     with FileIO(source) as file:
-        code = compile(file.read(), "<mlcli>", "exec", dont_inherit=True)
+        text = file.read()
+    code = compile(text.replace(FUTURE, b"\n"), "<mlcli>", "exec", _flags(text), True)
     beside = "%s.%d" % (cache, os.getpid())
     try:
         with FileIO(beside, "w") as file:
@@ -44,6 +46,15 @@ def _code(name, here):
     except OSError:
         pass
     return code
+
+
+def _flags(text):
+    """The compiler's flag for what is imported from the future: as an import, every Python would pay for it."""
+    if FUTURE not in text:
+        return 0
+    import __future__
+
+    return __future__.annotations.compiler_flag
 
 
 def _watch(here):

@@ -176,7 +176,7 @@ def _whole(steps: list[int | None]) -> list[int]:
 
 def _lines(data: bytes, limit: int) -> Iterator[str]:
     """The lines, without escapes and as they were last painted; the first half of the limit and the last half."""
-    at, end = 0, len(data)
+    at, end = 0, len(data) - data.endswith(b"\n")
     half = limit // 2
     for _ in range(half):
         if at >= end:
@@ -190,7 +190,7 @@ def _lines(data: bytes, limit: int) -> Iterator[str]:
         if later <= at:
             break
         later = max(data.rfind(b"\n", at, later), at - 1)
-    for line in data[max(later + 1, at) :].split(b"\n") if at < end else ():
+    for line in data[max(later + 1, at) : end].split(b"\n") if at < end else ():
         yield from _painted(line, 0, len(line))
 
 

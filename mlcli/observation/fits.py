@@ -10,6 +10,7 @@ from ..domain.observed import Fit
 from .events import Dumped, Event, Fitted, Moved, Part, Place, Repeated, Stream
 from .kept import kept_params
 from .metrics import place
+from .pickles import is_part
 
 MAX_FITS = 1000
 
@@ -38,8 +39,8 @@ def fits(streams: Sequence[Stream], root: str) -> list[Fit]:
 def makers(streams: Sequence[Stream]) -> dict[str, Made]:
     """For each path that a model or other object was written to, by what and which; the last one to write it counts.
 
-    Of several models in a bundle it is the first that this process fitted. A file that was renamed is found by its
-    last name.
+    Of several models in a bundle it is the first that this process fitted, and what prepares data comes after them. A
+    file that was renamed is found by its last name.
     """
     numbers = {id(event): number for number, (_, event) in enumerate(_chosen(streams))}
     made: dict[str, tuple[float, Made]] = {}
@@ -76,7 +77,7 @@ def _note(made: dict[str, tuple[float, Made]], path: str, event: Event, new: Mad
 
 
 def _made(event: Dumped, fitted: dict[int, Fitted], numbers: dict[int, int]) -> Made:
-    parts = list(event.parts.values())
+    parts = sorted(event.parts.values(), key=lambda part: is_part(part.cls))  # stable: else as they were written
     for part in parts:
         fit = _fit_of(part, fitted)
         if fit is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
 from .domain.names import quoted
+from .domain.observed import Output
 from .domain.run import Input
 from .errors import InvalidValue, MlcliError, NotFound, ReadFailed, Refused
 from .workspace import Workspace
@@ -76,6 +77,28 @@ def files_digest(directory: str, digest: Callable[[str], str]) -> str:
     with suppress(OSError, MlcliError), os.scandir(directory) as entries:
         lines = sorted(f"{digest(entry.path)}  {entry.name}\n" for entry in entries if entry.is_file())
     return f"sha256:{sha256(''.join(lines).encode('utf-8', 'surrogateescape')).hexdigest()}" if lines else ""
+
+
+def names_digest(directory: str, path: str, read: Iterable[Input], written: Iterable[Output]) -> str:
+    """One digest over the names in a directory that is called `path`, as a command finds them that lists it.
+
+    Of files, those that end like one that was `read` below it, all where none was; without what was `written`.
+    """
+    from hashlib import sha256
+
+    below = "" if path == "./" else path
+    own = {each.path[len(below) :].partition("/")[0] for each in written if each.path.startswith(below)}
+    endings = {os.path.splitext(each.path)[1] for each in read if each.path.startswith(below)}
+    names = []
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "__pycache__")) or entry.name in own:
+                continue
+            if entry.is_dir():
+                names.append(f"{entry.name}/\n")
+            elif not endings or os.path.splitext(entry.name)[1] in endings:
+                names.append(f"{entry.name}\n")
+    return f"sha256:{sha256(''.join(sorted(names)).encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 def _change(workspace: Workspace, before: Taken) -> str | None:

@@ -45,6 +45,7 @@ def start(me, hook, load):
     os.register_at_fork(before=_stream.flush, after_in_child=_forked)
     part("imports").start()
     part("files").start()
+    part("listing").start()
     part("processes").start()
     import atexit
 

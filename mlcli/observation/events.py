@@ -79,6 +79,12 @@ class Many(Event, frozen=True, kw_only=True, tag="dir"):
     n: int
 
 
+class Listed(Event, frozen=True, kw_only=True, tag="ls"):
+    """A directory of the project was listed."""
+
+    p: str
+
+
 class Digested(Event, frozen=True, kw_only=True, tag="pre"):
     """A file that was read is about to be written to: the hexadecimal SHA-256 of what was read."""
 
@@ -215,6 +221,6 @@ def _listed(directory: str) -> list[str]:
 
 
 _Any = (
-    Began | Forked | Ended | Opened | Moved | Many | Digested | Loaded | Reached | Started | Parsed | Fitted
+    Began | Forked | Ended | Opened | Moved | Many | Listed | Digested | Loaded | Reached | Started | Parsed | Fitted
     | Measured | Dumped | Repeated | Trouble
 )  # fmt: skip

@@ -12,6 +12,7 @@ from ..domain.observed import Output
 from ..domain.run import Input, ParamSource, Run
 from ..domain.source import Environment
 from ..domain.values import same_value
+from ..inputs import names_digest
 from .outputs import place_for
 from .present import Present
 
@@ -100,6 +101,9 @@ def _inputs(run: Run, present: Present) -> Iterator[Reason]:
     for each in run.inputs:
         if each.seen and (told := _input(each, present)):
             yield Reason("inputs", each.path, told, unknown=not each.digest)
+    for path, digest in (run.capture.listed if run.capture else {}).items():
+        if names_digest(present.place(path), path, run.inputs, run.outputs) != digest:
+            yield Reason("inputs", path, "holds other files")
     for url in run.urls:
         yield Reason("inputs", url, "was asked, and what it answers now is not known", unknown=True)
 

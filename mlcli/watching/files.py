@@ -13,9 +13,9 @@ from ..domain.observed import Output
 from ..domain.run import Input, Run
 from ..domain.secrets import masked_text
 from ..errors import MlcliError
-from ..inputs import MAX_FILES, files_digest
+from ..inputs import MAX_FILES, files_digest, names_digest
 from ..observation import fits, kinds
-from ..observation.events import Reached, Stream
+from ..observation.events import Listed, Reached, Stream
 from ..observation.files import Read, Touched, touched
 from ..workspace import Workspace
 
@@ -34,6 +34,21 @@ def touched_by(workspace: Workspace, streams: Sequence[Stream]) -> Touched:
 def urls(streams: Sequence[Stream]) -> list[str]:
     """The URLs and databases that were asked, without credentials."""
     return sorted({masked_text(event.u) for stream in streams for event in stream.of(Reached)})[:_MOST_URLS]
+
+
+def listed(
+    workspace: Workspace, streams: Sequence[Stream], read: Sequence[Input], written: Sequence[Output]
+) -> dict[str, str]:
+    """The directories of the project that were listed, each with a digest of the names in it."""
+    places = {os.path.normpath(event.p) for stream in streams for event in stream.of(Listed)}
+    whole = {each.path for each in read if each.files}
+    named = {_shown_directory(workspace, place): place for place in sorted(places)}
+    kept = {name: place for name, place in named.items() if name not in whole and os.path.isdir(place)}
+    return {name: names_digest(place, name, read, written) for name, place in kept.items()}
+
+
+def _shown_directory(workspace: Workspace, place: str) -> str:
+    return "./" if place == os.path.realpath(workspace.root) else f"{shown(workspace, place)}/"
 
 
 def inputs(workspace: Workspace, run: Run, found: Touched, digests: Digests) -> list[Input]:

@@ -367,3 +367,26 @@ def test_a_run_from_uncommitted_code_does_not_stand_for_one_that_must_be_clean(p
     again = cached("--require-clean")
     assert has_run(again)
     assert "was made from code that was not committed\n" in again.stderr
+
+
+def test_a_file_that_a_glob_would_find_is_a_change(project, cached, mlcli) -> None:
+    (project / "parts" / "old").mkdir(parents=True)
+    for name in ("parts/1.csv", "parts/2.csv", "parts/old/0.csv"):
+        (project / name).write_text("1\n")
+    (project / "train.py").write_text(
+        "from pathlib import Path\n"
+        "rows = [path.read_text() for path in sorted(Path('parts').rglob('*.csv'))]\n"
+        "Path('parts/model.txt').write_text(''.join(rows))\n"
+        "print('trained')\n"
+    )
+    assert has_run(cached())
+    for name in ("parts/notes.md", "new.csv", "parts/.hidden.csv"):
+        (project / name).write_text("9\n")
+    assert not has_run(cached())
+    (project / "parts" / "old" / "3.csv").write_text("3\n")
+    again = cached()
+    assert has_run(again)
+    assert "mlcli running: parts/old/ holds other files\n" in again.stderr
+    assert not has_run(cached())
+    (project / "parts" / "1.csv").unlink()
+    assert "parts/ holds other files" in mlcli("run", "--why", "--", *COMMAND).stdout

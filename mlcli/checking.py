@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .domain.model import ModelVersion
 from .domain.ref import Word, parse
-from .domain.run import RunStatus
+from .domain.run import Artifact, RunStatus
 from .domain.source import FETCH_CODE, GitState
 from .domain.stage import History, Stage
 from .errors import Corrupt, GitError, Missing, MlcliError
@@ -152,7 +152,7 @@ def check_names(workspace: Workspace, model: str, history: History) -> list[Find
 def _check_versions(workspace: Workspace, model: str, history: History) -> list[Finding]:
     unreadable: list[MlcliError] = []
     here = {version.digest for version in versions_of(workspace, [model], unreadable)}
-    named = {event.version for event in history.events}
+    named = {history.now(event.version) for event in history.events}
     gone = sorted(version for version in named - here if not history.is_removed(version))
     if not gone or unreadable:  # one that cannot be read is told as that, and may be the one
         return []
@@ -272,10 +272,24 @@ def _check_run(version: ModelVersion, stage: Stage) -> list[Finding]:
     return [Finding(code="run-unfinished", severity=severity, subject=version.ref, message=message)]
 
 
+def _scrubbed(version: ModelVersion, file: Artifact) -> Finding:
+    scrub = next(each for each in version.run.scrubs if file.digest in each.objects)
+    return Finding(
+        code="artifact-scrubbed",
+        severity=Severity.ERROR,
+        subject=version.ref,
+        message=f"{file.path} held a value that {scrub.by} took out on {scrub.at:%Y-%m-%d}: its content is gone",
+        hint="run and register again",
+    )
+
+
 def _check_files(workspace: Workspace, version: ModelVersion) -> list[Finding]:
     findings = []
     run_is_here = bool(workspace.store.run_ids(version.run.id))
     for file in version.files:
+        if file.digest in version.run.scrubbed:
+            findings.append(_scrubbed(version, file))
+            continue
         try:
             workspace.store.content_path(file)
         except Missing as error:

@@ -330,8 +330,9 @@ def history(workspace: Workspace, name: str, problems: list[MlcliError] | None =
     numbers = {state.version.digest: state.version.number for state in model.versions}
     entries = [_registration(state.version) for state in model.versions]
     # What is wrong with it was told when the model was read.
-    events = history_of(workspace, name, None if problems is None else []).events
-    entries += [_transition(event, numbers) for event in events]
+    told = history_of(workspace, name, None if problems is None else [])
+    numbers |= {old: numbers[told.now(old)] for old in told.renamed if told.now(old) in numbers}
+    entries += [_transition(event, numbers) for event in told.events]
     return _newest_first(entries)
 
 

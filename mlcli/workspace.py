@@ -171,6 +171,13 @@ class Workspace:
         place = self._place_of_refs()
         return kept_commits(*place, TRASHED if trashed else KEPT) if place else set()
 
+    def code_ref(self, commit: str) -> str:
+        """The name of the ref of this store that leads to a commit, if there is one."""
+        from .gitrepo import KEPT
+
+        place = self._place_of_refs()
+        return f"{KEPT}/{place[1] if place else '*'}/{commit}"
+
     def loose_code(self, commits: Iterable[str]) -> dict[str, bool]:
         """Those of `commits` that no ref of this store leads to, and whether they are in the repository at all."""
         wanted = set(commits)

@@ -45,6 +45,7 @@ COMMANDS = {
     "rm": Entry("rm", "Move runs and versions to the trash.", "Keep"),
     "restore": Entry("restore", "Bring runs and versions back from the trash.", "Keep"),
     "gc": Entry("gc", "Empty the trash, and drop content that nothing cites.", "Keep"),
+    "scrub": Entry("scrub", "Take a value, as a secret, out of all that is kept of a run.", "Keep"),
     "register": Entry("register", "Register a run's model as the next version of a name.", "Models"),
     "promote": Entry("promote", "Move a model version to a stage.", "Models"),
     "models": Entry("models", "List registered models and what stands in each stage.", "Models"),

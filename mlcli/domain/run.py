@@ -155,6 +155,18 @@ class Model(Struct, frozen=True, kw_only=True):
     signature: Signature | None = None
 
 
+class Scrub(Struct, frozen=True, kw_only=True):
+    """That a value was taken out of what is kept of a run, and out of how many places.
+
+    `objects` are the digests of content that held it and is gone.
+    """
+
+    at: datetime
+    by: Person
+    places: int
+    objects: list[str] = []
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """One execution of training code."""
 
@@ -191,6 +203,7 @@ class Run(Struct, frozen=True, kw_only=True):
     models: list[Model] = []
     reproduces: Reproduction | None = None
     reproductions: list[Reproduction] = []
+    scrubs: list[Scrub] = []
 
     @property
     def seconds(self) -> float | None:
@@ -206,6 +219,11 @@ class Run(Struct, frozen=True, kw_only=True):
         found = {("output", digest) for digest in made if digest}
         found |= {("input", each.digest) for each in self.inputs if each.digest}
         return found | {("command", self.command.check)}
+
+    @property
+    def scrubbed(self) -> set[str]:
+        """The digests of content that went with a value that was taken out."""
+        return {digest for scrub in self.scrubs for digest in scrub.objects}
 
     def files_of(self, path: str) -> list[Artifact]:
         """The artifact files at or below `path`."""

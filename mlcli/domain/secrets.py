@@ -33,9 +33,10 @@ _HARMLESS = (
 )
 # A token by what it begins with: what is in every text that holds one, and all of it.
 _SHAPES = {
+    # But not what scikit-learn calls itself, and the parts of its drawings.
     "sk-": (
-        r"sk-(?:(?=[A-Za-z]{0,60}\d)[A-Za-z0-9]{6,}(?![\w-])|(?:proj|ant|svcacct|admin|or|lf)-[\w-]{10,}"
-        r"|(?=[A-Za-z_-]{0,60}\d)[\w-]{24,})"
+        r"sk-(?!learn|container|estimator|toggleable|top-|text-|parallel|item|serial|label|dashed|hidden|resnet)"
+        r"[A-Za-z0-9_-]{6,}"
     ),
     "k_": r"[sr]k_(?:live|test)_\w{10,}|gsk_[A-Za-z0-9]{30,}",
     "whsec_": r"whsec_[A-Za-z0-9+/=]{16,}",

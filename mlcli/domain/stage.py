@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 
@@ -41,11 +41,12 @@ class Stage(str, Enum):
 
 
 class Action(str, Enum):
-    """What an event did to its version: moved it to a stage, removed it to the trash, or brought it back."""
+    """What an event did to its version: moved it to a stage, removed or restored it, or took a value out of it."""
 
     MOVED = "moved"
     REMOVED = "removed"
     RESTORED = "restored"
+    SCRUBBED = "scrubbed"
 
     def __str__(self) -> str:
         return self.value
@@ -56,7 +57,7 @@ class Event(Struct, frozen=True, kw_only=True):
 
     `version` is the version document's digest, `archived` the digests of the versions it replaced, `parents` the
     heads of the model's history that its writer saw. Whoever removes a version notes its `number`, so that no other
-    is ever given it.
+    is ever given it. Where a value was taken out of a version, `replaces` is the digest that its document had before.
     """
 
     model: str
@@ -71,6 +72,7 @@ class Event(Struct, frozen=True, kw_only=True):
     why: str = ""
     action: Action = Action.MOVED
     number: int | None = None
+    replaces: str = ""
     digest: str = ""
 
 
@@ -83,12 +85,20 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """The state that a model's events add up to, in the order they happened."""
+    """The state that a model's events add up to, in the order they happened.
+
+    `renamed` leads from the digest of a document out of which a value was taken to the one it has since.
+    """
 
     events: list[Event]
     stages: dict[str, Stage]
     holders: dict[Stage, tuple[str | None, str]]
     heads: list[str]
+    renamed: dict[str, str] = {}
+
+    def now(self, version: str) -> str:
+        """The digest that the version of that digest has by now."""
+        return _latest(self.renamed, version)
 
     def stage_of(self, version: str) -> Stage:
         """Where the version of that digest stands."""
@@ -96,7 +106,11 @@ class History(Struct, frozen=True, kw_only=True):
 
     def is_removed(self, version: str) -> bool:
         """Whether the last that happened to the version of that digest is that it was removed."""
-        told = [event.action for event in self.events if event.version == version]
+        told = [
+            event.action
+            for event in self.events
+            if self.now(event.version) == version and event.action is not Action.SCRUBBED
+        ]
         return bool(told) and told[-1] is Action.REMOVED
 
 
@@ -105,20 +119,50 @@ def fold(events: Iterable[Event]) -> History:
     ordered = _ordered({event.digest: event for event in events})
     stages: dict[str, Stage] = {}
     holders: dict[Stage, tuple[str | None, str]] = {}
+    renamed: dict[str, str] = {}
     for event in ordered:
+        if event.action is Action.SCRUBBED:
+            _rename(event, stages, holders, renamed)
         if event.action is not Action.MOVED:
             continue
-        for version in event.archived:
+        moved, archived = _latest(renamed, event.version), [_latest(renamed, each) for each in event.archived]
+        for version in archived:
             stages[version] = Stage.ARCHIVED
-        stages[event.version] = event.to_stage
+        stages[moved] = event.to_stage
         for stage, (version_held, _) in list(holders.items()):
-            if version_held == event.version or version_held in event.archived:
+            if version_held == moved or version_held in archived:
                 holders[stage] = (None, event.digest)
         if event.to_stage.exclusive:
-            holders[event.to_stage] = (event.version, event.digest)
+            holders[event.to_stage] = (moved, event.digest)
     seen = {parent for event in ordered for parent in event.parents}
     heads = [event.digest for event in ordered if event.digest not in seen]
-    return History(events=ordered, stages=stages, holders=holders, heads=heads)
+    return History(events=ordered, stages=stages, holders=holders, heads=heads, renamed=renamed)
+
+
+def _rename(
+    event: Event,
+    stages: dict[str, Stage],
+    holders: dict[Stage, tuple[str | None, str]],
+    renamed: dict[str, str],
+) -> None:
+    """Let the version stand under its new digest where it stood under the one before."""
+    before = _latest(renamed, event.replaces)
+    if before == event.version:
+        return
+    renamed[before] = event.version
+    if before in stages:
+        stages[event.version] = stages.pop(before)
+    for stage, (held, _) in list(holders.items()):
+        if held == before:
+            holders[stage] = (event.version, event.digest)
+
+
+def _latest(renamed: Mapping[str, str], version: str) -> str:
+    seen = {version}
+    while (after := renamed.get(version)) is not None and after not in seen:
+        version = after
+        seen.add(version)
+    return version
 
 
 def _ordered(events: dict[str, Event]) -> list[Event]:

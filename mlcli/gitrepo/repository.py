@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 from ..domain.source import GitState, Person, Rewritten
 from ..errors import GitError
-from .command import SECONDS, SLOW, answer, command, failure, find_root, git_dir_of, no_repository, readable, reason_in
+from .command import (
+    SECONDS,
+    SLOW,
+    answer,
+    command,
+    failure,
+    find_root,
+    git_dir_of,
+    no_repository,
+    ran,
+    readable,
+    reason_in,
+)
 from .commits import is_commit_id, subject_of
 from .state import read_person
 
@@ -94,6 +106,16 @@ class Repository:
         from .reading import unreadable
 
         return unreadable(self.root, {key: value for key, value in snapshots.items() if is_commit_id(key)})
+
+    def commits_holding(self, commits: Iterable[str], text: str) -> set[str]:
+        """Those whose files hold a text, which is given to git on its standard input: others see command lines."""
+        here = {commit for commit in commits if is_commit_id(commit)}
+        asked = ("grep", "-q", "-a", "-F", "-f", "-")
+        return {
+            commit
+            for commit in here - self.missing_commits(here)
+            if not ran(self.root, (*asked, commit), stdin=os.fsencode(text)).returncode
+        }
 
     def patch_id(self, commit: str) -> str | None:
         """Git's stable id of what a commit changed; None where it changed nothing, or is a merge."""

@@ -148,6 +148,24 @@ class Store(Protocol):
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         """One digest for the artifact at `path` that consists of these files."""
 
+    def clean_output(self, run_id: str, texts: Sequence[bytes], *, dry_run: bool = False) -> int:
+        """Put *** in place of these texts in what a run printed; how many there were."""
+
+    def content_holds(self, digest: str, texts: Sequence[bytes]) -> bool:
+        """Whether content, here or in the trash, holds one of these texts."""
+
+    def drop_content(self, digest: str) -> None:
+        """Take content for good, whoever cites it."""
+
+    def forget_derived(self) -> None:
+        """Drop what is derived from documents, so that nothing is left in it of what they said before."""
+
+    def left_with(self, run_id: str, texts: Sequence[bytes]) -> list[str]:
+        """The names of files that hold one of these texts: of a run, of the registry, in the trash."""
+
+    def replace_version(self, old: ModelVersion, new: ModelVersion, event: Event) -> tuple[ModelVersion, Event]:
+        """Put `new` in the place of a version. Its history is told first: `event`, with the digests of both."""
+
     def models(self) -> list[str]:
         """The registered names, sorted."""
 

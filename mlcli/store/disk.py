@@ -20,7 +20,7 @@ from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, R
 from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..errors import BadStore, Corrupt, MlcliError, NotFound
-from . import layout, objects, schema
+from . import layout, objects, schema, scrub
 from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files, Reading
@@ -292,6 +292,30 @@ class DiskStore:
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)
+
+    # Taken out
+
+    def clean_output(self, run_id: str, texts: Sequence[bytes], *, dry_run: bool = False) -> int:
+        return scrub.clean_output(self.files, run_id, texts, dry_run=dry_run)
+
+    def content_holds(self, digest: str, texts: Sequence[bytes]) -> bool:
+        return scrub.content_holds(self.files, digest, texts)
+
+    def drop_content(self, digest: str) -> None:
+        scrub.drop_content(self.files, digest)
+
+    def forget_derived(self) -> None:
+        scrub.forget_derived(self.files)
+
+    def left_with(self, run_id: str, texts: Sequence[bytes]) -> list[str]:
+        return scrub.left_with(self.files, run_id, texts)
+
+    def replace_version(self, old: ModelVersion, new: ModelVersion, event: Event) -> tuple[ModelVersion, Event]:
+        table = self._directory(layout.versions(old.model))
+        document = schema.version_changed(table.as_written(str(old.number)), old, new)
+        event = self.add_event(replace(event, version=document["digest"], replaces=old.digest))
+        table[str(old.number)] = document
+        return self.version(old.model, old.number), event
 
     # Registry
 

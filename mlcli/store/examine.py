@@ -131,7 +131,8 @@ def _run(store: DiskStore, run_id: str, where: str) -> Iterator[Problem]:
         )
     yield from _metrics(store, run)
     for artifact in run.artifacts:
-        yield from _artifact(store, run, artifact)
+        if artifact.digest not in run.scrubbed:
+            yield from _artifact(store, run, artifact)
     yield from _inputs(store, run)
     if run.status is not RunStatus.RUNNING:
         yield from _untold(store, run)
@@ -215,7 +216,7 @@ def _inputs(store: DiskStore, run: Run) -> Iterator[Problem]:
     told += [("output", each) for each in run.outputs]
     for what, each in told:
         name = layout.object_path(each.digest)
-        if each.kept and not store.files.exists(name):
+        if each.kept and not store.files.exists(name) and each.digest not in run.scrubbed:
             message = f"the content of {what} {each.path} of run {run.id[:8]} is missing"
             mendable = store.files.exists(layout.trashed(name))
             yield Problem(code="object-missing", where=name, message=message, mendable=mendable)

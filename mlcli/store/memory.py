@@ -24,7 +24,7 @@ from ..domain.source import Process
 from ..domain.stage import Event, History, Holder, Stage, fold
 from ..domain.trash import Removed, Swept
 from ..errors import NotFound
-from . import layout, objects, schema
+from . import layout, objects, schema, scrub
 from .files import Files
 from .matching import compiled
 
@@ -259,6 +259,36 @@ class MemoryStore:
 
     def manifest(self, artifacts: Sequence[Artifact], path: str) -> str:
         return objects.manifest_digest(list(artifacts), path)
+
+    # Taken out
+
+    def clean_output(self, run_id: str, texts: Sequence[bytes], *, dry_run: bool = False) -> int:
+        return scrub.clean_output(self._files, run_id, texts, dry_run=dry_run)
+
+    def content_holds(self, digest: str, texts: Sequence[bytes]) -> bool:
+        return scrub.content_holds(self._files, digest, texts)
+
+    def drop_content(self, digest: str) -> None:
+        scrub.drop_content(self._files, digest)
+
+    def forget_derived(self) -> None:
+        pass
+
+    def left_with(self, run_id: str, texts: Sequence[bytes]) -> list[str]:
+        lies = {f"{layout.run_directory(run_id)}.json": self._runs.get(run_id)}
+        lies |= {
+            f"{layout.versions(m)}/{n}.json": each for m, all_ in self._versions.items() for n, each in all_.items()
+        }
+        lies |= {f"{layout.TRASH}/{name}": document for (name, _), (document, _) in self._trash.items()}
+        held = [name for name, each in lies.items() if each and any(text in schema.encode(each) for text in texts)]
+        return [*held, *scrub.left_with(self._files, run_id, texts)]
+
+    def replace_version(self, old: ModelVersion, new: ModelVersion, event: Event) -> tuple[ModelVersion, Event]:
+        with self._writing:
+            document = schema.version_changed(self._versions[old.model][old.number], old, new)
+            event = self.add_event(replace(event, version=document["digest"], replaces=old.digest))
+            self._versions[old.model][old.number] = document
+            return self.version(old.model, old.number), event
 
     # Registry
 

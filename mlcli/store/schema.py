@@ -214,6 +214,12 @@ def version_from(document: Document, number: int, where: str) -> ModelVersion:
     return convert(fields, ModelVersion, where)
 
 
+def version_changed(document: Document, before: ModelVersion, after: ModelVersion) -> Document:
+    """A version's document with `after` in place of `before`, sealed; fields that this mlcli does not know stay."""
+    merged: Document = _carried(document, version_fields(before), version_fields(after))
+    return sealed("version", merged)
+
+
 def event_fields(event: Event) -> Document:
     """An event's fields as JSON values."""
     fields: Document = msgspec.to_builtins(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +12,9 @@ from msgspec import Struct
 from . import pickles
 from .compressed import opened
 from .metricfiles import is_metrics
-from .zips import Zip
+
+if TYPE_CHECKING:
+    from .zips import Zip
 
 HEAD = 1 << 16
 _STEPS = {"epoch", "step", "iteration", "global_step", "iter", "round"}
@@ -70,6 +72,8 @@ def recognised(path: str) -> Recognised:
         with open(path, "rb") as file:
             head = file.read(HEAD)
             if head[:4] == b"PK\x03\x04":
+                from .zips import Zip
+
                 return _zipped(Zip(file, head), name)
             unpacked = opened(head, file)
     except OSError:

@@ -62,6 +62,8 @@ class _Source:
     def __init__(self, file: str) -> None:
         self.calls: dict[str, list[ast.Call]] = {}
         self.parents: dict[int, ast.AST] = {}
+        self._named: dict[int, Named] = {}
+        self._at: dict[tuple[int, str], list[ast.Call]] = {}
         self.tree = _parsed(file)  # kept, as the parents go by the id() of its nodes
         if self.tree is not None:
             self._read(self.tree)
@@ -81,19 +83,22 @@ class _Source:
 
     def at(self, line: int, function: str) -> list[ast.Call]:
         """The calls that this line lies in, in the order they are evaluated; those of the fewest lines only."""
+        known = self._at.get((line, function))
+        if known is None:
+            known = self._at[line, function] = self._found(line, function)
+        return known
+
+    def _found(self, line: int, function: str) -> list[ast.Call]:
         over = [call for call in self.calls.get(function, ()) if call.lineno <= line <= (call.end_lineno or 0)]
         least = min(((call.end_lineno or 0) - call.lineno for call in over), default=0)
         near = [call for call in over if (call.end_lineno or 0) - call.lineno == least]
         return sorted(near, key=lambda call: (call.end_lineno or 0, call.end_col_offset or 0))
 
     def named(self, call: ast.Call) -> Named:
-        import ast
-
-        data = {"y_true", "y_pred", "y_score", "X", "y"}
-        shown = [*call.args, *(word.value for word in call.keywords if word.arg in data)]
-        arguments = [" ".join(ast.unparse(argument).split())[:MAX_ARGUMENT] for argument in shown[:2]]
-        target, key = self._went_to(call)
-        return Named(target, key, arguments)
+        known = self._named.get(id(call))
+        if known is None:
+            known = self._named[id(call)] = Named(*self._went_to(call), _arguments(call))
+        return known
 
     def _went_to(self, node: ast.expr) -> tuple[str | None, str | None]:
         """The variable, or the key, that takes this value as it is: `2 * accuracy_score(...)` is another value."""
@@ -124,6 +129,15 @@ def _parsed(file: str) -> ast.AST | None:
             source = opened.read(MAX_SOURCE + 1)
         return ast.parse(source) if len(source) <= MAX_SOURCE else None
     return None
+
+
+def _arguments(call: ast.Call) -> list[str]:
+    """The first two arguments as they are written."""
+    import ast
+
+    data = {"y_true", "y_pred", "y_score", "X", "y"}
+    shown = [*call.args, *(word.value for word in call.keywords if word.arg in data)]
+    return [" ".join(ast.unparse(argument).split())[:MAX_ARGUMENT] for argument in shown[:2]]
 
 
 def function_name(call: ast.Call) -> str:

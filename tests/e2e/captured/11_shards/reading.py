@@ -1,4 +1,4 @@
-"""Shards of errors, in thousandths."""
+"""A shard of errors, in thousandths."""
 
 import csv
 
@@ -8,8 +8,8 @@ def errors(path):
         return [int(row["error"]) for row in csv.DictReader(file)]
 
 
-def total(paths):
-    return sum(sum(errors(path)) for path in paths)
+def total(path):
+    return sum(errors(path))
 
 
 def largest(path):

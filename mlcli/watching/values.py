@@ -13,7 +13,7 @@ from ..domain.run import Input, MetricPoint, Param, Run
 from ..errors import MlcliError
 from ..observation import metrics as measuring
 from ..observation import params as parsing
-from ..observation.events import Measured, Parsed, Stream
+from ..observation.events import Fitted, Measured, Parsed, Stream
 from ..observation.metrics import Series
 from ..tracking import SeenMetric
 from ..workspace import Workspace
@@ -44,7 +44,8 @@ def metrics(
     files: list[Series] = []
     if Kind.METRICS in kinds:
         measured = [event for stream in streams for event in stream.of(Measured)]
-        library = measuring.measured(measured, workspace.root)
+        fitted = [event for stream in streams for event in stream.of(Fitted)]
+        library = [*measuring.measured(measured, workspace.root), *measuring.searched(fitted, workspace.root)]
         files = [
             series
             for output in outputs

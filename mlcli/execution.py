@@ -31,7 +31,8 @@ class Request(Struct, frozen=True, kw_only=True):
 
     `started` is the command as it is given to the system, where a worktree has another place for its paths, and `git`
     the state of the code where that is known. `variables` are the names of those of the environment that are noted
-    beside the usual ones. `off` is what is not watched.
+    beside the usual ones. `off` is what is not watched, `system` asks for memory and GPU over
+    time.
     """
 
     argv: Sequence[str]
@@ -44,6 +45,7 @@ class Request(Struct, frozen=True, kw_only=True):
     outputs: Sequence[str] = ()
     variables: Sequence[str] = ()
     off: Collection[Kind] = ()
+    system: bool = False
 
 
 class Executed(Struct, frozen=True, kw_only=True):
@@ -68,6 +70,8 @@ def run_command(
     Raises before the command starts where the run cannot be recorded, an input cannot be read, or the tree is dirty and
     must not be; once it runs, no trouble of the store stops it. `announce` is told the run when it has begun.
     """
+    if request.system:
+        watching.require_system()
     files = inputs.found(workspace, request.inputs, cwd=cwd)
     started = request.started or request.argv
     source = capture.collect(
@@ -96,7 +100,7 @@ def run_command(
         run = tracking.begin(workspace, source, given)
     watch, added = watching.begin(workspace, run, workspace.environ, request.off)
     watch = replace(watch, outputs=[os.path.abspath(os.path.join(cwd, path)) for path in request.outputs])
-    beside = watching.beside(workspace, run, watch)
+    beside = watching.beside(workspace, run, watch, system=request.system)
     try:
         announce(run)
         ending = relay(

@@ -45,9 +45,10 @@ from .workspace import Workspace
 
 
 class SeenMetric(Struct, frozen=True, kw_only=True):
-    """The points of one metric that was seen, and where it is from."""
+    """A metric that was seen and where it is from, with its points where they are not in the store yet."""
 
-    points: list[MetricPoint]
+    name: str
+    points: list[MetricPoint] = []
     source: MetricSource
     origin: str = ""
 
@@ -143,7 +144,8 @@ def finish(
     """End a run, with its metrics added up and what was seen of it. A status that was said outright before stays."""
     ended_at = ended_at or workspace.now()
     for metric in seen.metrics if seen else ():
-        workspace.store.add_points(run_id, metric.points)
+        if metric.points:
+            workspace.store.add_points(run_id, metric.points)
     metrics, points = workspace.store.settle_points(run_id)
 
     def ended(run: Run) -> Run:
@@ -188,7 +190,7 @@ def _with_seen(run: Run, seen: Seen) -> Run:
 def _told_apart(metrics: Mapping[str, Metric], run: Run, seen: Seen | None) -> dict[str, Metric]:
     """The metrics, each with where its values are from."""
     told = {key: (metric.source, metric.origin) for key, metric in run.metrics.items()}
-    told |= {metric.points[0].metric: (metric.source, metric.origin) for metric in (seen.metrics if seen else ())}
+    told |= {metric.name: (metric.source, metric.origin) for metric in (seen.metrics if seen else ())}
     return {
         key: replace(metric, source=told[key][0], origin=told[key][1]) if key in told else metric
         for key, metric in metrics.items()

@@ -60,9 +60,7 @@ def _sources() -> dict[str, str]:
 def _key(stamps: list[tuple[str, int, int]]) -> str:
     from zlib import crc32
 
-    from .. import __version__
-
-    return f"{__version__}-{crc32(repr((_PACKAGE, stamps)).encode()):08x}"
+    return f"{crc32(repr((_PACKAGE, stamps)).encode()):08x}"
 
 
 def _install(sources: Mapping[str, str], directory: str) -> None:

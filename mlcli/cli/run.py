@@ -60,6 +60,9 @@ def command(
         list[str],
         typer.Option("--no-capture", metavar="KIND", help=f"Do not watch for {', '.join(KINDS)}, or all."),
     ] = [],  # noqa: B006
+    system: Annotated[
+        bool, typer.Option("--system", help="Sample memory, CPU and GPU once a second, as metrics system/….")
+    ] = False,
     idfile: Annotated[str | None, typer.Option("--idfile", metavar="FILE", help="Write the run's id here.")] = None,
 ) -> None:
     """Run a command and record it: commit, params, metrics, output, artifacts, and how it ended.
@@ -104,6 +107,7 @@ def command(
             keep_inputs=keep_inputs,
             outputs=outputs,
             variables=variables,
+            system=system,
             off=_off([*no_capture, *workspace.settings.no_capture.split(",")]),
         )
         first = not workspace.store.is_made()

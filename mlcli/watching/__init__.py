@@ -56,11 +56,26 @@ def begin(
     return Watch(events=events, kinds=kinds), capture.hook.variables(environ, directory, events, kinds)
 
 
-def beside(workspace: Workspace, run: Run, watch: Watch) -> Beside:
-    """What is to work beside the command; started once that runs, it also loads what is needed at the end."""
+def require_system() -> None:
+    """MissingPackage where what samples memory and GPU is not installed."""
+    from .system import library
+
+    library()
+
+
+def beside(workspace: Workspace, run: Run, watch: Watch, *, system: bool = False) -> Beside:
+    """What is to work beside the command; started once that runs, it also loads what is needed at the end.
+
+    With `system` it samples what the command uses: MissingPackage where psutil is not there.
+    """
     from .beside import Beside
 
-    return Beside(workspace, run.id, watch.events)
+    sampler = None
+    if system:
+        from .system import Sampler
+
+        sampler = Sampler(workspace, run.id)
+    return Beside(workspace, run.id, watch.events, sampler)
 
 
 def seen(

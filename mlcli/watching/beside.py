@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from threading import Thread
 
     from ..domain.run import Digests
+    from .system import Sampler
 
 LARGE = 2**23
-_FIRST, _THEN = 1.0, 5.0
+_EVERY = 5  # seconds; the first time after one
 
 
 class Beside:
     """A thread of the lowest priority that digests what the command reads, as its processes tell of it."""
 
-    def __init__(self, workspace: Workspace, run_id: str, events: str) -> None:
+    def __init__(self, workspace: Workspace, run_id: str, events: str, system: Sampler | None = None) -> None:
         self._workspace, self._run_id = workspace, run_id
         self.digests = workspace.store.digesting()
         self._events = events
+        self._system = system
         self._thread: Thread | None = None
         self._read: dict[str, int] = {}
 
@@ -39,8 +41,8 @@ class Beside:
 
         self._over, self._undecodable = threading.Event(), (msgspec.DecodeError, UnicodeDecodeError)
         self._decoder = msgspec.json.Decoder(Opened)
-        if self._events:
-            self._thread = threading.Thread(target=self._work, name="digests", daemon=True)
+        if self._events or self._system:
+            self._thread = threading.Thread(target=self._work, args=(pid,), name="digests", daemon=True)
             self._thread.start()
 
     def finish(self) -> Digests:
@@ -48,17 +50,21 @@ class Beside:
         if self._thread is not None:
             self._over.set()
             self._thread.join()
+        if self._system is not None:
+            self._system.close()
         return self.digests
 
-    def _work(self) -> None:
+    def _work(self, pid: int) -> None:
         from threading import get_native_id
 
         with suppress(OSError, AttributeError):  # Linux takes a thread's number here
             os.setpriority(os.PRIO_PROCESS, get_native_id(), 19)
-        pause = _FIRST
-        while not self._over.wait(pause):
-            pause = _THEN
-            for path in self._new():
+        second = 0
+        while not self._over.wait(1.0):
+            second += 1
+            if self._system is not None:
+                self._system.sample(pid)
+            for path in self._new() if self._events and second % _EVERY == 1 else ():
                 if not self._over.is_set():
                     self.digests.of(path)
 

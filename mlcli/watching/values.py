@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..domain.names import check_key
 from ..domain.observed import Kind, Output
-from ..domain.run import Input, MetricPoint, Param, Run
+from ..domain.run import Input, MetricPoint, MetricSource, Param, Run
 from ..errors import MlcliError
 from ..observation import metrics as measuring
 from ..observation import params as parsing
@@ -21,6 +21,7 @@ from .files import placed
 
 _CONFIGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _CONFIG_SIZE = 2**16
+SYSTEM = "system/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -55,7 +56,8 @@ def metrics(
     printed = _printed(workspace, run) if Kind.PRINTED in kinds else []
     logged = workspace.store.summary(run.id)
     merged = measuring.merged(library, files, printed, logged, [metric.last for metric in logged.values()])
-    return [told for series in merged if (told := _told(series, workspace.now()))]
+    sampled = [SeenMetric(name=name, source=MetricSource.SYSTEM) for name in logged if name.startswith(SYSTEM)]
+    return [*(told for series in merged if (told := _told(series, workspace.now()))), *sampled]
 
 
 def _printed(workspace: Workspace, run: Run) -> list[Series]:
@@ -63,7 +65,7 @@ def _printed(workspace: Workspace, run: Run) -> list[Series]:
 
     log = workspace.store.output_descriptor(run.id)
     try:
-        return printed.from_text(os.pread(log, 2**23, 0))
+        return printed.from_log(log)
     except OSError:
         return []
     finally:
@@ -75,5 +77,5 @@ def _told(series: Series, now: datetime) -> SeenMetric | None:
         name = check_key(series.name, "metric")
         times = [_EPOCH + timedelta(seconds=time) for time in series.times] or [now] * len(series.values)
         points = [MetricPoint(name, *each) for each in zip(series.values, series.steps, times, strict=True)]
-        return SeenMetric(points=points, source=series.source, origin=series.origin) if points else None
+        return SeenMetric(name=name, points=points, source=series.source, origin=series.origin) if points else None
     return None

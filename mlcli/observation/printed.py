@@ -5,6 +5,7 @@ A number is looked for first, and then the words before it: that takes time line
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -17,6 +18,7 @@ from .series import Series, valid
 from .words import may_be, named
 
 MAX_LINE = 2000
+MAX_LOG = 8 << 20
 MAX_NAMES = 200
 MAX_CACHED = 10_000
 _BEFORE = 80  # characters in which the words for a number are looked for
@@ -62,6 +64,15 @@ def from_text(data: bytes, limit_lines: int = 10_000) -> list[Series]:
     for line in _lines(data, limit_lines):
         reader.read(line)
     return [_series(name, history) for name, history in reader.found.items()]
+
+
+def from_log(descriptor: int, limit: int = MAX_LOG) -> list[Series]:
+    """The metrics in an open log; of one that is larger than `limit`, in its beginning and its end."""
+    size = os.fstat(descriptor).st_size
+    if size <= limit:
+        return from_text(os.pread(descriptor, limit, 0))
+    head, tail = os.pread(descriptor, limit // 2, 0), os.pread(descriptor, limit // 2, size - limit // 2)
+    return from_text(head[: head.rfind(b"\n") + 1] + tail[tail.find(b"\n") + 1 :])
 
 
 class _Reader:

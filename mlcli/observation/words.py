@@ -50,7 +50,7 @@ def named(text: str) -> str:
     metric = next((at for at, word in enumerate(words) if _is_metric(word)), None)
     if metric is None:
         return ""
-    told = [word.lower() for word in words]
+    told = [word.lower().rstrip(".") for word in words]
     after = told[metric + 1 :]
     placed = after[:1] and after[0] in _PLACES
     if not (placed or _is_metric(words[-1]) or all(word in _QUALIFIERS for word in after)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlcli.domain.run import MetricSource
-from mlcli.observation.printed import MAX_LINE, MAX_NAMES, from_text
+from mlcli.observation.printed import MAX_LINE, MAX_NAMES, from_log, from_text
 
 
 def values(text: str | bytes) -> dict[str, Any]:
@@ -139,6 +140,9 @@ def test_scikit_learns_perceptron_and_boosting_tell_a_loss_a_round():
         "      Iter       Train Loss   Remaining Time \n         1           1.2345            0.50s\n"
         "         2           1.1345            0.40s\nloss: 0.5\n"
     ) == {"train_loss": [(1, 1.2345), (2, 1.1345)], "loss": 0.5}
+    assert values("-- Epoch 1\nNorm: 59.50, NNZs: 5, Bias: -35.8, T: 300, Avg. loss: 1.96, Objective: 2.13\n") == {
+        "avg_loss": 1.96
+    }
 
 
 def test_fastais_table():
@@ -185,6 +189,18 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read():
     for limit in (99, 100, 101, 200):
         assert len(from_text(text, limit_lines=limit)[0].values) == min(limit // 2 * 2, 100)
     assert len(from_text(text.rstrip(b"\n"), limit_lines=10)[0].values) == 10
+
+
+def test_of_a_large_log_the_beginning_and_the_end_are_read_in_whole_lines(machine: Path):
+    log = machine / "output.log"
+    log.write_text("".join(f"Epoch {at}, loss: 0.{at}\n" for at in range(100, 1000)))
+    with log.open("rb") as file:
+        assert len(from_log(file.fileno())[0].values) == 900
+        (series,) = from_log(file.fileno(), limit=205)
+    assert (series.steps, series.values) == (
+        [100, 101, 102, 103, 996, 997, 998, 999],
+        [0.1, 0.101, 0.102, 0.103, 0.996, 0.997, 0.998, 0.999],
+    )
 
 
 def test_a_line_that_is_too_long_holds_nothing_and_costs_nothing():

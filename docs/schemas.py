@@ -25,6 +25,7 @@ from mlcli.explanation.experiments import Evidence
 from mlcli.registry import Entry
 from mlcli.reproduction import EnvironmentChoice
 from mlcli.rerun import RestoredInput
+from mlcli.scrubbing import Left, Place
 from mlcli.store.examine import Problem
 
 DIRECTORY = Path(__file__).resolve().parent / "schemas"
@@ -207,6 +208,17 @@ class Collected(Struct):
     waiting: int
 
 
+class ScrubbedRun(Struct):
+    """`mlcli scrub --json`; `also` are other runs that shared its content."""
+
+    schema: Literal["mlcli.scrubbed/1"]
+    run_id: str
+    dry_run: bool
+    places: list[Place]
+    also: list[str]
+    left: list[Left]
+
+
 class LinkedFile(Struct):
     """A file of a run, and whether its content is in this clone."""
 
@@ -323,7 +335,7 @@ class Doctor(Struct):
 
 
 ALL = (
-    Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, Registered, Promoted,
+    Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, ScrubbedRun, Registered, Promoted,
     Models, History, Lineage, CheckedOut, Reproduced, Bisected, Check, Doctor,
 )  # fmt: skip
 

@@ -22,6 +22,11 @@ class Made(Struct, frozen=True):
     cls: str
     fit: int | None
 
+    @property
+    def model(self) -> bool:
+        """Whether it holds a model, and not only what prepares data for one."""
+        return bool(self.cls) and not is_part(self.cls)
+
 
 def fits(streams: Sequence[Stream], root: str) -> list[Fit]:
     """What was fitted, in the order of time; `calls` says how often a line fitted that is told of only now and then."""

@@ -104,7 +104,7 @@ def outputs(
                     size=size,
                     digest=digest,
                     kept=keep,
-                    kind=kind.kind,
+                    kind="model" if maker and maker.model and kind.kind in {"file", "data"} else kind.kind,
                     format=kind.format,
                     cls=maker.cls if maker and maker.cls else next(iter(classes), ""),
                     by=maker.how if maker else written[path],

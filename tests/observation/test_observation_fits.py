@@ -109,6 +109,15 @@ def test_what_holds_no_model_says_only_how_it_was_written():
     assert made(dumped(1)) == Made("joblib.dump", "", None)
 
 
+def test_what_prepares_data_is_no_model():
+    assert [Made("joblib.dump", cls, None).model for cls in (FOREST, "churn.Blend", SCALER, "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_the_last_one_to_write_a_path_counts():
     first, second = fitted(1, FOREST, 1), fitted(2, RIDGE, 2)
     assert made(first, second, dumped(3, (FOREST, 1)), dumped(4, (RIDGE, 2))).cls == RIDGE

@@ -335,8 +335,8 @@ class Doctor(Struct):
 
 
 ALL = (
-    Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, ScrubbedRun, Registered, Promoted,
-    Models, History, Lineage, CheckedOut, Reproduced, Bisected, Check, Doctor,
+    Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, ScrubbedRun,
+    Registered, Promoted, Models, History, Lineage, CheckedOut, Reproduced, Bisected, Check, Doctor,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mlcli.domain.source import Person
-from mlcli.domain.stage import Event, History, Stage, fold
+from mlcli.domain.stage import Action, Event, History, Stage, fold
 from mlcli.errors import UnknownStage
 
 AT = datetime(2026, 11, 21, 6, 40, tzinfo=timezone.utc)
@@ -151,3 +151,43 @@ def test_whoever_holds_a_stage_stands_in_it(events: list[Event]):
     history = fold(events)
     held = [(stage, version) for stage, (version, _) in history.holders.items() if version is not None]
     assert [(stage, version) for stage, version in held if history.stage_of(version) is not stage] == []
+
+
+def scrubbed(digest: str, before: str, after: str, *, parents=(), seconds: int = 0) -> Event:
+    told = event(digest, after, NONE, parents=parents, seconds=seconds)
+    return replace(told, action=Action.SCRUBBED, replaces=before)
+
+
+def test_a_version_stands_under_its_new_digest_where_it_stood_under_the_old():
+    history = fold([event("e1", "old", PRODUCTION), scrubbed("e2", "old", "new", parents=["e1"], seconds=1)])
+    assert (history.stages, history.holders) == ({"new": PRODUCTION}, {PRODUCTION: ("new", "e2")})
+    assert (history.now("old"), history.now("new"), history.now("other")) == ("new", "new", "other")
+
+
+def test_an_event_that_names_the_old_digest_means_the_same_version():
+    events = [
+        scrubbed("e1", "old", "new"),
+        event("e2", "old", PRODUCTION, parents=["e1"], seconds=1),
+        event("e3", "two", PRODUCTION, archived=["old"], parents=["e2"], seconds=2),
+        replace(event("e4", "old", NONE, parents=["e3"], seconds=3), action=Action.REMOVED, number=1),
+    ]
+    history = fold(events)
+    assert (history.stages, history.holders[PRODUCTION]) == ({"new": ARCHIVED, "two": PRODUCTION}, ("two", "e3"))
+    assert history.is_removed("new")
+
+
+def test_a_scrub_that_was_killed_and_told_again_leads_to_what_is_here():
+    events = [
+        event("e1", "old", STAGING),
+        scrubbed("e2", "old", "never", parents=["e1"], seconds=1),
+        scrubbed("e3", "old", "new", parents=["e2"], seconds=2),
+        scrubbed("e4", "new", "newest", parents=["e3"], seconds=3),
+    ]
+    history = fold(events)
+    assert (history.stages, history.holders) == ({"newest": STAGING}, {STAGING: ("newest", "e4")})
+    assert {history.now(each) for each in ("old", "never", "new", "newest")} == {"newest"}
+
+
+def test_digests_that_lead_in_a_circle_lead_nowhere_for_ever():
+    history = fold([scrubbed("e1", "a", "b"), scrubbed("e2", "b", "a", parents=["e1"], seconds=1)])
+    assert history.now("a") in {"a", "b"}

@@ -18,7 +18,7 @@ from mlcli.domain.order import Sort, parse_sort
 from mlcli.domain.query import parse
 from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
 from mlcli.domain.source import Person, Process
-from mlcli.domain.stage import Event, Holder, Stage
+from mlcli.domain.stage import Action, Event, Holder, Stage
 from mlcli.errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from mlcli.store import search
 from mlcli.store.disk import DiskStore
@@ -470,6 +470,47 @@ def test_a_stage_says_who_holds_it(store, version):
     store.set_holder("iris", Stage.PRODUCTION, Holder(number=None, version=None, event="sha256:f"))
     assert store.holder("iris", Stage.PRODUCTION) == Holder(number=None, version=None, event="sha256:f")
     assert store.holder("iris", Stage.STAGING) is None
+
+
+# Taken out
+
+
+def test_what_was_printed_is_cleaned_in_place(store, three):
+    run_id = three[0].id
+    os.write(store.output_descriptor(run_id), b"a key\nkey" + b"x" * 2**20 + b"key")
+    assert store.clean_output(run_id, [b"key"], dry_run=True) == 3
+    assert store.clean_output(run_id, [b"key"]) == 3
+    cleaned = os.pread(store.output_descriptor(run_id), 2**21, 0)
+    assert cleaned == b"a ***\n***" + b"x" * 2**20 + b"***"
+    assert (store.clean_output(run_id, [b"key"]), store.clean_output(three[1].id, [b"key"])) == (0, 0)
+
+
+def test_content_that_holds_a_text_is_found_and_dropped(store, three, tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"x" * (2**20 - 2) + b"a key")
+    (kept,) = store.keep(three[0].id, str(tmp_path / "a.txt"), "a.txt")
+    assert (store.content_holds(kept.digest, [b"key"]), store.content_holds(kept.digest, [b"lock"])) == (True, False)
+    store.drop_content(kept.digest)
+    store.forget_derived()
+    assert (store.has_content(kept), store.content_holds(kept.digest, [b"key"])) == (False, False)
+
+
+def test_what_still_holds_a_text_is_named(store, three, version):
+    store.add_version(replace(version, why="a key"))
+    os.write(store.output_descriptor(three[0].id), b"key")
+    run_id = three[0].id
+    assert sorted(store.left_with(run_id, [b"key"])) == [
+        "models/iris/versions/1.json",
+        f"runs/{run_id[:2]}/{run_id}/output.log",
+    ]
+    assert store.left_with(run_id, [b"no such text"]) == []
+
+
+def test_a_version_is_replaced_and_its_history_told(store, version):
+    old = store.add_version(replace(version, why="a key"))
+    event = Event(model="iris", version=old.digest, from_stage=Stage.NONE, to_stage=Stage.NONE, at=AT, by=ADA)
+    new, told = store.replace_version(old, replace(old, why="***"), replace(event, action=Action.SCRUBBED))
+    assert (new.number, new.why, told.replaces, told.version) == (1, "***", old.digest, new.digest)
+    assert (store.version("iris", 1), store.history("iris").now(old.digest)) == (new, new.digest)
 
 
 # The same answers, whatever was done

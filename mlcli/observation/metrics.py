@@ -122,13 +122,20 @@ def _sites(events: Sequence[Measured], root: str) -> list[_Site]:
 
 
 def _site_names(sites: Sequence[_Site]) -> list[str]:
-    """A name for each site: the user's, else the function's; with its argument where the name alone stands for two."""
+    """A name for each site: the user's, else the function's.
+
+    Where it stands for several, it is with the argument or the function, if that tells them apart.
+    """
     plain = [_site_name(site) for site in sites]
     names = []
     for name, site in zip(plain, sites, strict=True):
-        alike = [other.named.arguments for own, other in zip(plain, sites, strict=True) if own == name]
-        argument = _telling_argument(site.named.arguments, alike) if name and len(alike) > 1 else ""
-        names.append(f"{name}_{argument}" if argument else name)
+        alike = [other for own, other in zip(plain, sites, strict=True) if own == name]
+        if not name or len(alike) == 1:
+            names.append(name)
+        elif argument := _telling_argument(site.named.arguments, [other.named.arguments for other in alike]):
+            names.append(f"{name}_{argument}")
+        else:
+            names.append(site.function if len({other.function for other in alike}) == len(alike) else name)
     return names
 
 

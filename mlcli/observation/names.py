@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_SOURCE = 2_000_000
 MAX_ARGUMENT = 60
 _SAME_VALUE = {"round", "float", "mean", "item", "tolist", "list", "asarray", "array", "str", "format"}
-_SHOWN_BY = {"print", "info", "debug", "warning", "write", "echo", "log", "append", "success", "metric"}
+_SHOWN_BY = {"print", "info", "debug", "warning", "write", "echo", "log", "success"}
 _LABEL = re.compile(r"[A-Za-z][\w@/.' ()-]{0,40}")
 
 

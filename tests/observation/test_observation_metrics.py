@@ -79,6 +79,11 @@ def test_or_by_a_number_where_they_have_the_same():
     assert by_name(told(1, "accuracy_score", 0.9, 1), told(2, "accuracy_score", 0.8, 2)) == {"acc": 0.9, "acc_2": 0.8}
 
 
+def test_a_variable_that_is_used_for_several_metrics_names_none():
+    Path("train.py").write_text("score = accuracy_score(y, p)\nscore = f1_score(y, p)\n")
+    assert by_name(told(1, "accuracy_score", 0.9), told(2, "f1_score", 0.8)) == {"accuracy_score": 0.9, "f1_score": 0.8}
+
+
 def test_of_folds_the_mean_and_the_deviation():
     assert by_name(told(6, "cross_val_score", [0.9, 0.8, 1.0])) == {
         "folds_mean": pytest.approx(0.9), "folds_std": pytest.approx(math.sqrt(0.02 / 3)),

@@ -198,6 +198,8 @@ def was_read(file, fd=None, via=""):
         _big[directory] += 1
         return
     if not _is_told(path, reads=True):
+        if path.endswith(".py") and "code" in core.WATCHED:  # which exec() is about to be given
+            core.part("imports").loaded("", path)
         return
     told = _stamp(path, fd)
     if told is None:

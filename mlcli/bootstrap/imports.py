@@ -3,9 +3,10 @@
 The loader of source files is where both are seen, whatever finder found the file.
 """
 
+import io
 import os
 import sys
-from _frozen_importlib_external import SourceFileLoader
+from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,21 @@ def _watch_code():
         return original(self, fullname)
 
     SourceFileLoader.get_code = _as_importlib(get_code, original)
+    compiled = ExtensionFileLoader.create_module
+
+    def create_module(self, spec):
+        loaded(spec.name, self.path)
+        return compiled(self, spec)
+
+    ExtensionFileLoader.create_module = _as_importlib(create_module, compiled)
+    opened = getattr(io, "open_code", None)  # which runpy.run_path takes
+
+    def open_code(path):
+        loaded("", path)
+        return opened(path)
+
+    if opened is not None:
+        io.open_code = patching.like(open_code, opened)
 
 
 def _watch_modules():

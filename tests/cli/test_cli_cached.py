@@ -390,3 +390,29 @@ def test_a_file_that_a_glob_would_find_is_a_change(project, cached, mlcli) -> No
     assert not has_run(cached())
     (project / "parts" / "1.csv").unlink()
     assert "parts/ holds other files" in mlcli("run", "--why", "--", *COMMAND).stdout
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["exec(open('settings.py').read())", "import runpy\nrunpy.run_path('settings.py')", "import settings"],
+)
+def test_code_that_is_no_module_is_code_too(project, cached, mlcli, use: str) -> None:
+    (project / "settings.py").write_text("depth = 3\n")
+    (project / "train.py").write_text(f"{use}\nprint('trained')\n")
+    assert has_run(cached())
+    assert not has_run(cached())
+    (project / "settings.py").write_text("depth = 4\n")
+    assert "mlcli running: settings.py changed\n" in cached().stderr
+
+
+def test_a_compiled_module_of_the_project_is_code(project, cached) -> None:
+    import _heapq
+
+    name = Path(_heapq.__file__).name
+    (project / name).write_bytes(Path(_heapq.__file__).read_bytes())
+    (project / "train.py").write_text("import _heapq\nassert 'project' in _heapq.__file__\nprint('trained')\n")
+    assert has_run(cached())
+    assert not has_run(cached())
+    with (project / name).open("ab") as file:
+        file.write(b"\0")
+    assert f"mlcli running: {name} changed\n" in cached().stderr

@@ -83,9 +83,9 @@ def _configured(path: str) -> dict[str, Any]:
 
 
 def _is_data(value: Any) -> bool:
-    """Whether it is a list of data rather than of settings."""
+    """Whether it is a list of data rather than of settings, or a map that is nested deeper than settings are."""
     if not isinstance(value, list):
-        return False
+        return isinstance(value, dict)
     return len(value) > 100 or any(isinstance(each, list | dict) and len(each) > 20 for each in value)
 
 

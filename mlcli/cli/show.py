@@ -133,6 +133,9 @@ def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:
         _line("tags", "   ".join(f"{output.escaped(key)}={output.escaped(value)}" for key, value in run.tags.items()))
     if run.note:
         _line("note", output.escaped(run.note))
+    for scrub in run.scrubs:
+        told = f"{words.stamp(scrub.at)} by {scrub.by}: {words.counted(scrub.places, 'place')}"
+        _line("scrubbed", output.escaped(told))
     if run.parent_id:
         _line("parent", run.parent_id[:8])
     _again(workspace, run)

@@ -27,9 +27,10 @@ _NAME = (
 )
 # Names that end like a secret's and are none: what a tokenizer puts in, what is counted, how often data is passed.
 _HARMLESS = (
-    r"(?:(?:pad|eos|bos|unk|sep|cls|mask|start|end|stop|special|image|next|per|prompt|first|last|separator)[-_]?token"
-    r"|(?:forward|backward|single|multi|one|two|first|second|low|high|band|all|per|num|max|n|no)[-_]pass(?:es)?"
-    r"|(?<![a-z])passes)$"
+    r"(?<![a-z])(?:(?:pad|eos|bos|unk|unknown|sep|separator|cls|mask|blank|start|end|stop|special|prefix|suffix|middle|image"
+    r"|audio|video|language|lang|task|word|char|byte|think|thinking|encoder|decoder|prompt|first|last|next|per|max|min|num"
+    r"|total|mean|vocab|n)[-_]?token"
+    r"|(?:forward|backward|single|multi|one|two|first|second|low|high|band|all|per|num|max|n|no)[-_]pass(?:es)?|passes)$"
 )
 # A token by what it begins with: what is in every text that holds one, and all of it.
 _SHAPES = {

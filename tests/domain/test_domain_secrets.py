@@ -93,6 +93,11 @@ NAMED = {
     "mysql": "MYSQL_PWD",
     "postgres": "PGPASSWORD",
     "numbered": "OPENAI_API_KEY_2",
+    "aws session": "AWS_SESSION_TOKEN",
+    "google ads": "developer_token",
+    "backend": "backend_token",
+    "admin": "admin_pass",
+    "mail": "SMTPPASS",
 }
 WITHIN = [
     ("postgres://ada:hunt@er/2@db.example:5432/x", "hunt@er/2"),
@@ -124,6 +129,7 @@ HARMLESS = [
     "tokenizer=bert-base-uncased",
     "num_tokens=1000 n_tokens: 5 tokens_per_second=12.5",
     "key=species",
+    "max_token=512 n_token=3 thinking_token=x maxToken=5",
     "primary_key=id sort_key=name public_key=x.pub",
     "eos_token=</s> pad_token=<pad> cost_per_token=0.1 mask_token=[MASK]",
     "use_auth_token=true token=None",

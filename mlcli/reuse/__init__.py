@@ -93,7 +93,7 @@ def reuse(workspace: Workspace, found: Verdict) -> list[PutBack]:
 
 def _former(workspace: Workspace, command: Command) -> list[Run]:
     """The runs of this very command, newest first; those that made another again ran in a place of their own."""
-    runs = workspace.store.marked_runs("command", {command.check})
+    runs = workspace.store.marked_runs("command", {command.check}, limit=2 * _RECENT)
     return [run for run in runs if run.command == command and run.reproduces is None]
 
 

@@ -48,8 +48,11 @@ class Store(Protocol):
         Not `whole`: packages, variables, inputs and file lists of the git state may be left out, which is faster.
         """
 
-    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
-        """The runs that have one of these marks (Run.marks), newest first; what cannot be read is passed over."""
+    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
+        """The runs that have one of these marks (Run.marks), newest first; what cannot be read is passed over.
+
+        With a `limit` and more than one value, those that are left out need not be the oldest.
+        """
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Replace a run by what `change` makes of it; no other writer comes between."""

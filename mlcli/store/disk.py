@@ -130,18 +130,20 @@ class DiskStore:
                 problems.append(problem)
         return FoundRuns(ordered(runs, sort)[:limit], problems)
 
-    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
+    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
         from .search import marked_by_index
 
         wanted = {(mark, value) for value in values}
         ids = marked_by_index(self, mark, values) if wanted else []
-        runs = []
+        runs: list[Run] = []
         for run_id in self.run_ids() if ids is None else dict.fromkeys(ids):
+            if ids is not None and len(runs) == limit:
+                break
             with suppress(MlcliError):
                 run = self.run(run_id)
                 if run.marks & wanted:
                     runs.append(run)
-        return ordered(runs, NEWEST_FIRST)
+        return ordered(runs, NEWEST_FIRST)[:limit]
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         after: list[Run] = []

@@ -88,12 +88,13 @@ class Index:
                     yield Entry(run_id, document, (mtime_ns, size, ino))
 
     def marked(self, mark: str, values: Iterable[str]) -> list[str]:
-        """The ids of the runs that had one of these marks when they were read."""
+        """The ids of the runs that had one of these marks when they were read; of each the newest run first."""
         key = self._key(f"is:{mark}")
         found: list[str] = []
         for value in values:
             rows = self.connection.execute(
-                "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ?", (key, value)
+                "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ? order by r.started desc",
+                (key, value),
             )
             found += [row[0] for row in rows]
         return found

@@ -99,9 +99,9 @@ class MemoryStore:
         found = [run_id for run_id in self._runs if matches(self._as_it_stands(run_id))]
         return FoundRuns(ordered(map(self.run, found), sort)[:limit])
 
-    def marked_runs(self, mark: str, values: Collection[str]) -> list[Run]:
+    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
         wanted = {(mark, value) for value in values}
-        return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)
+        return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)[:limit]
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         with self._writing:

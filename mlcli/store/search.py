@@ -36,7 +36,7 @@ def found_by_index(
 
 def marked_by_index(store: DiskStore, mark: str, values: Iterable[str]) -> list[str] | None:
     """The ids of runs that may have one of these marks; None where the documents must be read one by one."""
-    return _asked(store, lambda index: [*index.marked(mark, values), *index.live()], worth_it=_WORTH_IT_WHOLE)
+    return _asked(store, lambda index: [*index.live(), *index.marked(mark, values)], worth_it=_WORTH_IT_WHOLE)
 
 
 def _asked(store: DiskStore, ask: Callable[[Index], T], *, worth_it: int = WORTH_IT) -> T | None:

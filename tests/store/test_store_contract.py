@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mlcli.domain.model import ModelVersion
+from mlcli.domain.observed import Output
 from mlcli.domain.order import Sort, parse_sort
 from mlcli.domain.query import parse
 from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
-from mlcli.domain.source import Person, Process
+from mlcli.domain.source import Command, Person, Process
 from mlcli.domain.stage import Action, Event, Holder, Stage
 from mlcli.errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from mlcli.store import search
@@ -155,6 +156,23 @@ def test_a_run_is_found_with_what_it_was_made_from(store, a_run):
     run = a_run(inputs=[Input(path="data/train.csv", size=1, digest=f"sha256:{'0' * 64}", kept=True)])
     store.add_run(run)
     assert (store.find_runs().runs, store.find_runs(whole=False).runs[0].name) == ([run], run.name)
+
+
+def test_runs_are_found_by_what_they_read_and_wrote_and_by_their_command(store, three):
+    digest = f"sha256:{'ab' * 32}"
+    store.change_run(three[0].id, lambda run: replace(run, outputs=[Output(path="m", size=1, digest=digest)]))
+    store.change_run(three[2].id, lambda run: replace(run, inputs=[Input(path="m", size=1, digest=digest)]))
+    other = Command(argv=["python", "other.py"])
+    store.change_run(three[1].id, lambda run: replace(run, command=other))
+
+    def names(mark, *values, limit=None):
+        return [run.name for run in store.marked_runs(mark, values, limit=limit)]
+
+    check = three[0].command.check
+    assert (names("output", digest), names("input", digest), names("input")) == (["first"], ["third"], [])
+    assert (names("command", check), names("command", other.check)) == (["third", "first"], ["second"])
+    assert (names("command", check, limit=1), names("command", check, limit=5)) == (["third"], ["third", "first"])
+    assert names("command", check, other.check) == ["third", "second", "first"]
 
 
 def test_a_change_is_seen_by_whoever_reads_next(store, three):

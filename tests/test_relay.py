@@ -679,7 +679,7 @@ def test_memory_and_time_of_the_command_are_told(wrapped: Wrapped) -> None:
 # Inside one process
 
 
-def quietly(place: Path, *command: str, while_running: Callable[[], None] | None = None, **environ: str) -> Ending:
+def quietly(place: Path, *command: str, while_running: Callable[[int], None] | None = None, **environ: str) -> Ending:
     def open_log() -> int:
         return os.open(place / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
@@ -700,7 +700,8 @@ def test_signals_descriptors_and_processes_are_left_as_they_were(tmp_path: Path,
 
 
 def test_work_is_done_while_the_command_runs_and_its_failure_costs_nothing(tmp_path: Path) -> None:
-    def release() -> None:
+    def release(pid: int) -> None:
+        assert pid > 0
         (tmp_path / "go").write_text("")
         raise RuntimeError
 

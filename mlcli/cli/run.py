@@ -236,6 +236,10 @@ def _ended(workspace: Workspace, done: Executed) -> None:
         output.warning(f"{path} was declared as its output, and is not there")
     if len(done.changed) > 5:
         output.warning(f"{len(done.changed) - 5} more inputs are not as they were")
+    capture = run.capture
+    if capture and capture.missing and not capture.processes and any("python" in word for word in run.command.argv):
+        told, _, hint = capture.missing[0].partition("; ")
+        output.warning(f"what it read and executed is not known: {told}", hint)
     if done.trouble is not None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return

@@ -174,7 +174,7 @@ def _class_in(document: bytes, module: str, name: str) -> list[str]:
     try:
         content: Any = msgspec.json.decode(document)
         return [f"{content[module]}.{content[name]}"]
-    except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -213,6 +213,13 @@ def test_models_that_are_zip_files():
     assert recognised("a.keras") == Recognised("model", "keras", ["keras.Sequential"])
 
 
+@pytest.mark.parametrize("schema", [b'{"\x80": 1}', b"[" * 5000, b"[]", b"{}", b'{"__module__": 1', b""])
+def test_a_model_whose_document_is_damaged_is_still_one(schema: bytes):
+    with zipfile.ZipFile("a.skops", "w") as archive:
+        archive.writestr("schema.json", schema)
+    assert recognised("a.skops") == Recognised("model", "skops")
+
+
 def test_nothing_of_a_pickle_is_executed():
     Path("evil.pkl").write_bytes(b"cos\nsystem\n(S'touch executed'\ntR.")
     assert recognised("evil.pkl") == Recognised("file", "pickle", ["os.system"])

@@ -263,9 +263,11 @@ def _scored(result, args, named, frame):
 
 def _measured(name):
     def after(result, args, _named, frame):
+        if name == "cross_validate":
+            result = _numbers(result)
         if isinstance(result, str) or not _is_short(result) or core.too_often(frame):
             return
-        told = {"k": name, "v": core.part("stream").plain(_told(result)), "at": core.place(frame)}
+        told = {"k": name, "v": core.part("stream").plain(result), "at": core.place(frame)}
         if name.startswith("cross_val") and args:
             told["cls"] = core.class_name(type(args[0]))
         core.tell("metric", **told)
@@ -279,8 +281,6 @@ def _is_short(result):
     return all(getattr(each, "size", 1) <= FEW for each in parts)
 
 
-def _told(result):
-    """Of a map of folds what is numbers: the rest are models and indices."""
-    if not isinstance(result, dict):
-        return result
-    return {name: each for name, each in result.items() if not hasattr(each, "dtype") or each.dtype.kind in "fiu"}
+def _numbers(result):
+    """Of cross-validation what is numbers: the rest are models and indices."""
+    return {name: each for name, each in result.items() if hasattr(each, "dtype") and each.dtype.kind in "fiu"}

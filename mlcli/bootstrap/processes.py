@@ -13,9 +13,8 @@ def start():
     patching.replace(os, "_exit", around=_exit)
     patching.replace(os, "execv", around=_exec)
     patching.replace(os, "execve", around=_exec)
-    for name in ("posix_spawn", "posix_spawnp"):
-        if hasattr(os, name):
-            patching.replace(os, name, around=_exec)
+    if hasattr(os, "posix_spawn"):
+        patching.replace(os, "posix_spawn", around=_exec)
 
 
 def patch(subprocess):
@@ -41,8 +40,9 @@ def _system(original, command):
 
 
 def _exec(original, path, argv, *env, **named):
-    core.quietly("exec", _tell, argv, bool(env) and env[0] is not os.environ)
-    core.quietly("exec", core.flush)
+    if os.path.exists(path):  # execvp tries every directory of PATH
+        core.quietly("exec", _tell, argv, bool(env) and env[0] is not os.environ)
+        core.quietly("exec", core.flush)
     return original(path, argv, *env, **named)
 
 

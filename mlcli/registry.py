@@ -9,12 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .domain.model import ModelVersion
-from .domain.names import check_name, quoted, storable
+from .domain.names import check_name, quoted
 from .domain.query import Both, Compare, Negated
 from .domain.ref import RunArtifact, parse_artifact
 from .domain.run import Run, RunStatus
 from .domain.source import Person
 from .domain.stage import Event, History, Holder, Stage, fold
+from .domain.values import kept_reason
 from .errors import Corrupt, InvalidName, MlcliError, NotFound, Refused
 from .lookup import find_run, find_version, history_of, require_model, versions_of
 from .workspace import Workspace
@@ -106,7 +107,7 @@ def register(
         registered_at=workspace.now(),
         registered_by=workspace.person(),
         commit=workspace.head(),
-        why=storable(why),
+        why=kept_reason(why),
     )
     with workspace.store.changing(model):
         twin = _twin(workspace, version)
@@ -241,7 +242,7 @@ def promote(
                 at=workspace.now(),
                 by=workspace.person(),
                 commit=workspace.head(),
-                why=storable(why),
+                why=kept_reason(why),
             )
         )
         _name_holders(workspace, version, fold([*history.events, event]))

@@ -9,6 +9,7 @@ from .domain.model import ModelVersion
 from .domain.run import Run, RunStatus, Scrub
 from .domain.scrub import run_without, spellings, version_without
 from .domain.stage import Action, Event, Holder, Stage
+from .domain.values import kept_reason
 from .errors import GitError, InUse, Refused
 from .lookup import find_run, versions_of
 from .workspace import Workspace
@@ -67,7 +68,7 @@ class _Job:
     def __init__(self, workspace: Workspace, texts: list[str], why: str, *, dry_run: bool) -> None:
         self.workspace, self.store, self.texts = workspace, workspace.store, texts
         self.data = [text.encode("utf-8", "surrogateescape") for text in texts]
-        self.why, self.dry_run = why, dry_run
+        self.why, self.dry_run = kept_reason(why), dry_run
         self.runs: list[Run] = []
         self.gone: set[str] = set()
 

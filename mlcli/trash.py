@@ -9,12 +9,13 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from .domain.model import ModelVersion
-from .domain.names import quoted, storable
+from .domain.names import quoted
 from .domain.query import Compare
 from .domain.ref import Newest, RunArtifact, VersionRef, Word, parse
 from .domain.run import Run, RunStatus
 from .domain.stage import Action, Event
 from .domain.trash import Removed, Swept
+from .domain.values import kept_reason
 from .errors import Ambiguous, GitError, InUse, InvalidRef, NotFound
 from .lookup import find_any, versions_of
 from .workspace import Workspace
@@ -142,7 +143,7 @@ def _note(workspace: Workspace, version: ModelVersion, action: Action, why: str)
             at=workspace.now(),
             by=workspace.person(),
             commit=workspace.head(),
-            why=storable(why),
+            why=kept_reason(why),
             action=action,
             number=version.number,
         )

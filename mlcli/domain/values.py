@@ -117,6 +117,11 @@ def checked_note(note: str) -> str:
     return storable(masked_text(note))
 
 
+def kept_reason(why: str) -> str:
+    """Why something was done, with secrets masked: the registry is shared."""
+    return storable(masked_text(why))
+
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

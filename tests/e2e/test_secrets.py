@@ -177,3 +177,16 @@ def test_what_is_printed_is_kept_as_it_was_printed(project: Path, mlcli) -> None
     mlcli("run", "--", "sh", "-c", "cat config.json")
     (output,) = (project / ".mlruns").rglob("output.log")
     assert output.read_text() == json.dumps(CONFIG)
+
+
+def test_no_secret_of_a_reason_is_in_the_registry(project: Path, mlcli) -> None:
+    (project / "out.txt").write_text("model")
+    for line in (
+        ("run", "--", "mlcli", "log", "artifact", "out.txt"),
+        ("register", "iris", "@", "--why", f"as {S['github']} said"),
+        ("promote", "iris", "production", "--why", f"password={S['password']}"),
+        ("promote", "iris", "archived", "--why", S["stripe"]),
+        ("rm", "iris@1", "--why", f"had {S['vault']}"),
+    ):
+        assert mlcli(*line).returncode == 0
+    assert planted(kept(project)) == []

@@ -12,7 +12,7 @@ from msgspec import Struct
 from mlcli.bisection import Measured
 from mlcli.checking import Finding
 from mlcli.comparison import Row
-from mlcli.difference import Change, CodeChange, Side
+from mlcli.difference import Change, CodeChange, Executed, Side
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.outcome import Compared, Difference, PackageChange
 from mlcli.domain.reproduction import Reproduction, Verdict
@@ -90,6 +90,7 @@ class Diff(Struct):
     code: CodeChange | None
     reason: str | None
     hint: str | None
+    executed: Executed | None
     params: list[Change]
     metrics: list[Change]
     inputs: list[Change]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -43,6 +44,16 @@ class Change(Struct, frozen=True, kw_only=True):
     b: Any = None
 
 
+class Executed(Struct, frozen=True, kw_only=True):
+    """The code that two runs executed: whether it is the same, and the files of it that differ, by git's ids.
+
+    Files of the project are named from the workspace, repositories outside it by their whole path.
+    """
+
+    same: bool
+    files: list[Change] = []
+
+
 class CodeChange(Struct, frozen=True, kw_only=True):
     """The files that differ between two commits; `beside` is what lay in a tree and its snapshot does not hold.
 
@@ -56,13 +67,17 @@ class CodeChange(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """All that differs; `code` is None where it cannot be compared, and `reason` says why."""
+    """All that differs; `code` is None where it cannot be compared, and `reason` says why.
+
+    `executed` is None where it is not known of both. The files of it come first in `code`.
+    """
 
     a: Side
     b: Side
     code: CodeChange | None = None
     reason: str | None = None
     hint: str | None = None
+    executed: Executed | None = None
     params: list[Change] = []
     metrics: list[Change] = []
     inputs: list[Change] = []
@@ -96,6 +111,7 @@ def between(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run 
         code=code,
         reason=reason,
         hint=hint,
+        executed=executed(one, other),
         params=_changes(one, other, lambda run: {key: param.value for key, param in run.params.items()}),
         metrics=_changes(one, other, lambda run: {key: metric.last for key, metric in run.metrics.items()}),
         inputs=_changes(one, other, lambda run: {input_.path: input_.digest for input_ in run.inputs}),
@@ -158,6 +174,7 @@ def _code(workspace: Workspace, a: Side, one: Run | None, b: Side, other: Run | 
             before, after = _here(root, before, one), _here(root, after, other)
             files = changed_files(root, before, after)
     beside = _changes(one, other, _beside) if one is not None and other is not None else []
+    files = _executed_first(workspace, files, (one, other)) if files else []
     return CodeChange(from_commit=before, to_commit=after, files=files, beside=beside)
 
 
@@ -181,6 +198,37 @@ def _here(root: str, commit: str, run: Run | None) -> str:
             raise
         return again.commit
     return commit
+
+
+def executed(one: Run, other: Run) -> Executed | None:
+    """How the code that two runs executed differs; None where it is not known of both what that was."""
+    if not (is_seen(one) and is_seen(other)):
+        return None
+    same = one.code is not None and other.code is not None and one.code.digest == other.code.digest
+    return Executed(same=same, files=[] if same else _changes(one, other, _blobs))
+
+
+def is_seen(run: Run) -> bool:
+    """Whether all the code that a run executed was seen, and was not written to meanwhile."""
+    if run.code is None or run.capture is None or not run.capture.complete:
+        return False
+    return all(module.state != "changed" for module in run.code.modules)
+
+
+def _blobs(run: Run) -> dict[str, Any]:
+    code = run.code
+    blobs = {module.path: module.blob for module in code.modules} if code else {}
+    return blobs | {each.path: each.digest for each in (code.elsewhere if code else ())}
+
+
+def _executed_first(workspace: Workspace, files: list[ChangedFile], runs: Sequence[Run | None]) -> list[ChangedFile]:
+    """The files that one of the runs executed before the others, otherwise in their order."""
+    ran = {module.path for run in runs if run and run.code for module in run.code.modules}
+    if not ran:
+        return files
+    below = os.path.relpath(workspace.root, workspace.repository.root)
+    named = {os.path.normpath(os.path.join(below, path)).replace(os.sep, "/") for path in ran}
+    return sorted(files, key=lambda file: file.path not in named)
 
 
 def _beside(run: Run) -> dict[str, Any]:

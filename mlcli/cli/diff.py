@@ -88,6 +88,7 @@ def _lines(workspace: Workspace, found: Difference, *, stat: bool, code: bool) -
         if everything:
             yield from _heading(f"code {code_name(found.a)} -> {code_name(found.b)}")
         yield from _stand_ins(found.code, found.a, found.b)
+        yield from _executed(found)
         if stat or everything:
             yield from _files(found.code)
         if code or everything:
@@ -113,6 +114,18 @@ def _stand_ins(code: CodeChange, *sides: Side) -> Iterator[str]:
         if side.commit and side.commit != commit:
             told = f"  {side.commit[:7]} is not in this repository: shown is {commit[:7]}, which has the same files"
             yield output.paint(told, "yellow")
+
+
+def _executed(found: Difference) -> Iterator[str]:
+    """What of the code was executed: the same, or which files of it differ."""
+    if found.executed is None:
+        return
+    if found.executed.same:
+        yield output.paint("  what was executed is the same", "dim")
+        return
+    names = [output.escaped(change.key) for change in found.executed.files]
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    yield f"  executed: {', '.join(names[:FEW])}{more}"
 
 
 def _heading(text: str) -> Iterator[str]:

@@ -144,13 +144,21 @@ def _least_moved(moved: Moved) -> tuple[bool, bool, float]:
 
 
 def _code(found: Difference, one: Run, other: Run, codes: Codes) -> tuple[list[Made], list[Touched]]:
-    """The code as a cause where it differs or may, and the files that differ and do nothing."""
-    before, after = found.a.commit, found.b.commit
+    """The code as a cause where it differs or may, and the files that differ and do nothing.
+
+    Where it is known of both what they executed, only that is a cause.
+    """
+    before, after, ran = found.a.commit, found.b.commit, found.executed
+    if ran is not None and ran.same:
+        return [], []
     torn = next((side for side in (found.a, found.b) if side.unkept), None)
-    if torn or found.code is None or before is None or after is None:
+    is_known = not torn and found.code is not None and before is not None and after is not None
+    if not is_known and ran is None:
         reason = f"what was not committed for {torn.name} is gone: {torn.unkept}" if torn else found.reason
         return [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, reason=reason), [CODE])], []
-    files = codes.touched(found.code, one, other) if found.code.files else []
+    files = codes.touched(found.code, one, other) if is_known and found.code and found.code.files else []
+    if ran is not None:
+        files = codes.executed(ran, files)
     active = [file for file in files if not file.inert]
     made = [(Cause(kind=CODE[0], key=CODE[1], a=before, b=after, files=active), [CODE])] if active else []
     return made, [file for file in files if file.inert]

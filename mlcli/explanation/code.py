@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from ..difference import CodeChange, have_same_tree
+from ..difference import Change, CodeChange, Executed, executed, have_same_tree
 from ..domain.functions import touched
 from ..domain.run import Run
 from ..errors import MlcliError
@@ -44,6 +44,9 @@ class Codes:
 
     def same(self, one: Run, other: Run) -> bool:
         """Whether two runs are known to have run code that does the same."""
+        ran = executed(one, other)
+        if ran is not None and ran.same:
+            return True
         if not (is_whole(one) and is_whole(other)):
             return False
         before, after = one.git.code or "", other.git.code or ""
@@ -73,6 +76,14 @@ class Codes:
         """The files that differ and are no inputs of the runs: with functions first, the most changed first."""
         return self._touched(change, self._in_git({input_.path for run in runs for input_ in run.inputs}))
 
+    def executed(self, ran: Executed, files: Sequence[Touched]) -> list[Touched]:
+        """Those of the files that were executed, with what git does not tell of: code outside, or in no commit."""
+        names = {self._named(change.key) if files else change.key: change for change in ran.files}
+        found = [file for file in files if file.path in names]
+        rest = [change for name, change in names.items() if name not in {file.path for file in found}]
+        found += [_ran(change) for change in rest if change.how == "changed"]
+        return found or [_ran(change) for change in rest]
+
     def _touched(self, change: CodeChange, inputs: set[str]) -> list[Touched]:
         root = self._workspace.repository.root
         before, after = change.from_commit, change.to_commit
@@ -89,13 +100,22 @@ class Codes:
 
     def _in_git(self, inputs: Iterable[str]) -> set[str]:
         """Inputs as git names them, from the repository's top."""
+        return set(map(self._named, inputs))
+
+    def _named(self, path: str) -> str:
+        """The name that git has for a file of the workspace."""
         top, below = self._workspace.repository.root, self._workspace.root
-        return {os.path.relpath(os.path.join(below, path), top).replace(os.sep, "/") for path in inputs}
+        return os.path.relpath(os.path.join(below, path), top).replace(os.sep, "/")
 
 
 def is_whole(run: Run) -> bool:
     """Whether the commit of a run's code is all of it."""
     return is_commit_id(run.git.code) and run.git.lost is None
+
+
+def _ran(change: Change) -> Touched:
+    told = {"added": "executed anew", "removed": "not executed any more"}
+    return Touched(path=change.key, status=told.get(change.how, change.how))
 
 
 def _is_edited(file: ChangedFile, endings: tuple[str, ...]) -> bool:

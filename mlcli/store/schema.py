@@ -174,7 +174,7 @@ def run_fields(run: Run) -> Document:
 
 def _with_names_for_numbers(fields: Document) -> Document:
     """A run's fields, whose packages and lists of files need not be searched for numbers."""
-    fields.update({key: finite(fields[key]) for key in ("params", "metrics", "models")})
+    fields.update({key: finite(fields[key]) for key in ("params", "metrics", "models", "fits")})
     return fields
 
 

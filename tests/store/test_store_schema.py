@@ -177,9 +177,12 @@ def test_what_is_written_may_say_more_than_format_1_did_and_nothing_else(name: s
 
 
 def beyond(then, now, where: str = "$") -> list[str]:
-    """The paths at which `now` does not say what `then` said; a digest follows from the rest."""
+    """The paths at which `now` does not say what `then` said; a digest of the whole follows from the rest."""
     if isinstance(then, dict) and isinstance(now, dict):
-        return [path for key in then if key != "digest" for path in beyond(then[key], now.get(key), f"{where}.{key}")]
+        return [path for key in then if (where, key) != ("$", "digest") for path in beyond(then[key], now.get(key), f"{where}.{key}")]
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = enumerate(zip(then, now, strict=True))
+        return [path for at, (old, new) in pairs for path in beyond(old, new, f"{where}[{at}]")]
     return [] if then == now and type(then) is type(now) else [where]
 
 

@@ -42,7 +42,8 @@ def start(me, hook, load):
     _stream = part("stream").Stream(DIRECTORY)
     part("patching")
     _tell_process()
-    os.register_at_fork(before=_stream.flush, after_in_child=_forked)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_stream.flush, after_in_child=_forked)
     part("imports").start()
     part("files").start()
     part("listing").start()

@@ -13,8 +13,6 @@ def start():
     patching.replace(os, "_exit", around=_exit)
     patching.replace(os, "execv", around=_exec)
     patching.replace(os, "execve", around=_exec)
-    if hasattr(os, "posix_spawn"):
-        patching.replace(os, "posix_spawn", around=_exec)
 
 
 def patch(subprocess):

@@ -120,7 +120,7 @@ def test_what_was_read_is_digested_before_it_is_overwritten(watched):
         os.write(os.open("os", os.O_WRONLY | os.O_TRUNC), b"then")
         open("tmp", "w").write("then"); os.replace("tmp", "replaced")
         os.remove("removed"); open("removed", "w").write("then")
-        os.chdir("/"); pathlib.Path(__file__).with_name("path").write_text("then")
+        here = os.getcwd(); os.chdir("/"); pathlib.Path(here, "path").write_text("then")
         """
     )
     assert (done.code, done.err) == (0, "")

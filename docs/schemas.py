@@ -16,7 +16,7 @@ from mlcli.difference import Change, CodeChange, Executed, Side
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.outcome import Compared, Difference, PackageChange
 from mlcli.domain.reproduction import Reproduction, Verdict
-from mlcli.domain.run import Run
+from mlcli.domain.run import Metric, Param, Run
 from mlcli.domain.source import Command, Person, Rewritten
 from mlcli.domain.stage import Stage
 from mlcli.explanation import Cause, Moved
@@ -341,6 +341,9 @@ ALL = (
 )  # fmt: skip
 
 
+SPARSE = (Param, Metric)  # what is as most are is not told
+
+
 def name_of(type_: type[Struct]) -> str:
     """The schema's name, as it stands in the output: mlcli.runs/1."""
     return str(get_args(get_type_hints(type_)["schema"])[0])
@@ -352,10 +355,12 @@ def file_of(name: str) -> str:
 
 
 def schema_of(type_: type[Struct]) -> dict[str, Any]:
-    """The JSON Schema of one output: every key is there, no other is."""
+    """The JSON Schema of one output: every key is there but for those that `SPARSE` leaves out, no other is."""
     schema: dict[str, Any] = msgspec.json.schema(type_)
     definitions = schema["$defs"]
     closed: dict[str, Any] = _closed({"$ref": schema["$ref"], "$defs": dict(sorted(definitions.items()))})
+    for name in {each.__name__ for each in SPARSE} & definitions.keys():
+        closed["$defs"][name]["required"] = definitions[name]["required"]
     return closed
 
 

@@ -39,7 +39,10 @@ def spellings(value: str) -> list[str]:
 
 
 def run_without(run: Run, texts: list[str]) -> tuple[Run, Counter[str]]:
-    """The run without these texts, and in how many places of each of its parts they were."""
+    """The run without these texts, and in how many places of each of its parts they were.
+
+    A metric keeps its name, by which its history is found.
+    """
     found: Counter[str] = Counter()
     fields = {
         name: _without(getattr(run, name), texts, name, found) for name in run.__struct_fields__ if name not in _FIXED
@@ -60,13 +63,15 @@ def _without(value: Any, texts: list[str], part: str, found: Counter[str]) -> An
         return replace(value, **{name: _without(getattr(value, name), texts, part, found) for name in names})
     if isinstance(value, dict):
         return {
-            _text_without(key, texts, part, found): _without(inner, texts, part, found) for key, inner in value.items()
+            key if part == "metrics" else _text_without(key, texts, part, found): _without(inner, texts, part, found)
+            for key, inner in value.items()
         }
     if isinstance(value, list):
         return [_without(inner, texts, part, found) for inner in value]
     if isinstance(value, str) and not isinstance(value, Enum):
         return _text_without(value, texts, part, found)
-    if part == "params" and isinstance(value, int | float) and str(value) in texts:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and part == "params" and str(value) in texts:
         found[part] += 1
         return MASK
     return value

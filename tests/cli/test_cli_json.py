@@ -34,7 +34,7 @@ ANSWERS = [
     (("rm", "broken"), "mlcli.removed/1"),
     (("restore",), "mlcli.trash/1"),
     (("gc",), "mlcli.gc/1"),
-    (("scrub", "first", "accuracy", "--dry-run"), "mlcli.scrubbed/1"),
+    (("scrub", "first", "Ada Lovelace", "--dry-run"), "mlcli.scrubbed/1"),
     (("gc", "--dry-run", "--older-than", "0"), "mlcli.gc/1"),
 ]
 

@@ -100,7 +100,7 @@ def run_command(
         run = tracking.begin(workspace, source, given)
     watch, added = watching.begin(workspace, run, workspace.environ, request.off)
     watch = replace(watch, outputs=[os.path.abspath(os.path.join(cwd, path)) for path in request.outputs])
-    beside = watching.beside(workspace, run, watch, system=request.system)
+    beside = watching.alongside(workspace, run, watch, system=request.system)
     try:
         announce(run)
         ending = relay(

@@ -63,7 +63,7 @@ def test_the_example_of_mlflow_works_as_it_stands(repo, python, runs, within: bo
     directory = repo / ".mlruns" / "runs" / run["id"][:2] / run["id"] / "artifacts"
     assert (done.returncode, done.stdout, done.stderr if not within else "") == (0, f"{directory.as_uri()}\n", "")
     assert (run["name"], run["status"]) == ("Iris RF Example", "finished")
-    assert run["params"] == {"n_estimators": {"value": 100, "source": "logged"}}
+    assert run["params"] == {"n_estimators": {"value": 100, "source": "logged", "origin": ""}}
     assert run["metrics"]["accuracy"]["last"] == 1.0
     assert [(model["path"], model["flavor"], model["python_class"]) for model in run["models"]] == [
         ("random-forest-model", "sklearn", "sklearn.ensemble._forest.RandomForestClassifier")

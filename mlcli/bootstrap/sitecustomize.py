@@ -7,6 +7,8 @@ import os
 import sys
 
 NEEDED = (3, 8)
+# What it is called in tracebacks. Frames of such a name are passed over where a warning is put on its caller.
+FILE = "<mlcli importlib._bootstrap>"
 FUTURE = b"from __future__ import annotations\n"
 
 
@@ -37,7 +39,7 @@ def _code(name, here):
         pass
     with FileIO(source) as file:
         text = file.read()
-    code = compile(text.replace(FUTURE, b"\n"), "<mlcli>", "exec", _flags(text), True)
+    code = compile(text.replace(FUTURE, b"\n"), FILE, "exec", _flags(text), True)
     beside = "%s.%d" % (cache, os.getpid())
     try:
         with FileIO(beside, "w") as file:
@@ -57,9 +59,17 @@ def _flags(text):
     return __future__.annotations.compiler_flag
 
 
+def _is_mlcli():
+    """Whether this is mlcli itself, as in a script that says `mlcli log`: what it reads is none of the run's."""
+    words = list(getattr(sys, "orig_argv", ()))[1:3]
+    return words == ["-m", "mlcli"] or os.path.basename((words or [""])[0]) == "mlcli"
+
+
 def _watch(here):
     """Start the watching of this process, where a run asks for it."""
     if not os.environ.get("MLCLI_CAPTURE_DIR") or sys.version_info < NEEDED or hasattr(sys, "_mlcli_capture"):
+        return
+    if _is_mlcli():
         return
     sys._mlcli_capture = None
     try:

@@ -44,7 +44,7 @@ class ParamSource(str, Enum):
         return self not in {ParamSource.LOGGED, ParamSource.DECLARED}
 
 
-class Param(Struct, frozen=True, omit_defaults=True):
+class Param(Struct, frozen=True):
     """A named input of a run: any JSON value, and where it came from; `origin` names the parser or file."""
 
     value: Any
@@ -74,7 +74,7 @@ class MetricPoint(Struct, frozen=True):
     at: datetime
 
 
-class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Metric(Struct, frozen=True, kw_only=True):
     """A metric's history in short: its last, least and greatest value, each with its step.
 
     `origin` says more of the source: the function and the line that called it, or the file.

@@ -16,7 +16,7 @@ _LAUNCHERS = {
 _HARMLESS = {
     "git", "uname", "lscpu", "nproc", "nvidia-smi", "rocm-smi", "ldconfig", "lsb_release", "hostname", "stty", "tput",
     "which", "free", "sysctl", "file", "id", "whoami", "date", "sleep", "true", "echo", "ps", "locale", "ld", "gcc",
-    "cc", "c++", "g++", "clang", "objdump", "uuidgen", "getconf", "numactl", "test",
+    "cc", "c++", "g++", "clang", "objdump", "uuidgen", "getconf", "numactl", "test", "mlcli",
 }  # fmt: skip
 _DEAF = {"I", "E", "S"}
 
@@ -57,6 +57,8 @@ def _unseen(stream: Stream, parents: list[int]) -> list[str]:
     children = parents.count(stream.pid)
     for event in stream.of(Started):
         program, first = _program(event.argv)
+        if list(event.argv[1:3]) == ["-m", "mlcli"]:
+            continue
         if is_python(program):
             children -= 1
             if children < 0:

@@ -63,7 +63,7 @@ def require_system() -> None:
     library()
 
 
-def beside(workspace: Workspace, run: Run, watch: Watch, *, system: bool = False) -> Beside:
+def alongside(workspace: Workspace, run: Run, watch: Watch, *, system: bool = False) -> Beside:
     """What is to work beside the command; started once that runs, it also loads what is needed at the end.
 
     With `system` it samples what the command uses: MissingPackage where psutil is not there.

@@ -73,10 +73,10 @@ def test_ls_json_holds_what_was_logged(story, mlcli) -> None:
     assert [
         (run["name"], run["status"], run["params"], run["metrics"].get("accuracy", {}).get("last")) for run in runs
     ] == [
-        ("dirty", "finished", {"depth": {"value": 7, "source": "logged"}}, 0.99),
-        ("broken", "failed", {"depth": {"value": 3, "source": "logged"}}, None),
-        ("second", "finished", {"depth": {"value": 10, "source": "logged"}}, 0.97),
-        ("first", "finished", {"depth": {"value": 1, "source": "logged"}}, 0.9),
+        ("dirty", "finished", {"depth": {"value": 7, "source": "logged", "origin": ""}}, 0.99),
+        ("broken", "failed", {"depth": {"value": 3, "source": "logged", "origin": ""}}, None),
+        ("second", "finished", {"depth": {"value": 10, "source": "logged", "origin": ""}}, 0.97),
+        ("first", "finished", {"depth": {"value": 1, "source": "logged", "origin": ""}}, 0.9),
     ]
 
 

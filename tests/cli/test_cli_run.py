@@ -237,7 +237,7 @@ def test_the_second_run_tells_the_difference_to_the_first(repo, mlcli, git) -> N
 def test_a_param_that_the_program_logs_wins_over_the_command_line(repo, mlcli) -> None:
     (repo / "train.py").write_text("import mlcli\nmlcli.log_param('lr', 0.5)\n")
     done = mlcli("run", "--", sys.executable, "train.py", "--lr", "0.1")
-    assert (done.returncode, shown(mlcli)["params"]["lr"]) == (0, {"value": 0.5, "source": "logged"})
+    assert (done.returncode, shown(mlcli)["params"]["lr"]) == (0, {"value": 0.5, "source": "logged", "origin": ""})
 
 
 def test_what_the_store_keeps_is_for_its_owner_to_read_like_any_file(repo, mlcli) -> None:

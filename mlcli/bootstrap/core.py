@@ -173,6 +173,8 @@ def leaving():
     """Tell the end of a process that leaves without the ceremonies; a fork's child is expected to."""
     if not _is_fork:
         ended()
+    else:
+        quietly("exit", part("files").tell_directories)
 
 
 # Whose code it is

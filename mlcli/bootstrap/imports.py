@@ -131,7 +131,7 @@ def _patch(module):
 
 def loaded(name, path):
     """Tell that a file of code is executed as module `name`, where it is the project's."""
-    if path in _loaded:
+    if path in _loaded or core.INSTALLED[0] in path or path.startswith(core.NOT_USERS):
         return
     _loaded.add(path)
     try:

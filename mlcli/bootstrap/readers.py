@@ -25,7 +25,8 @@ def patch(module):
             _watch(owner, function, index, name, does, via)
     if module.__name__ == "duckdb":
         for function in ("sql", "query", "execute", "from_query"):
-            patching.wrap(module, function, before=_before_sql, after=_after_sql, users_only=False)
+            _watch_sql(module, function)
+            _watch_sql(getattr(module, "DuckDBPyConnection", None), function)
     elif module.__name__ == "http.client":
         patching.wrap(module.HTTPConnection, "putrequest", before=_request, users_only=False)
 
@@ -196,11 +197,37 @@ def _request(args, named, _frame):
 # SQL that names files
 
 
+_CALL = compile("_mlcli_call()", "<mlcli importlib._bootstrap>", "eval")
+
+
+def _watch_sql(owner, name):
+    """Replace a function of SQL: called where the names of its caller are seen, as a statement may name a table so."""
+    original = getattr(owner, name, None)
+    if original is None:
+        return
+
+    def sql(*args, **named):
+        from functools import partial
+
+        frame = sys._getframe(1)
+        names = dict(frame.f_locals)
+        names["_mlcli_call"] = partial(original, *args, **named)
+        core.quietly(name, _before_sql, args, named)
+        result = eval(_CALL, frame.f_globals, names)  # noqa: S307
+        core.quietly(name, _after_sql, args, named)
+        return result
+
+    try:
+        setattr(owner, name, patching.like(sql, original))
+    except TypeError:
+        return  # a class of C, which cannot be patched
+
+
 def _sql_files(args, named):
     """The files that a statement reads, and those that it writes: its quoted texts that look like paths."""
     import re
 
-    text = args[0] if args else named.get("query", "")
+    text = next((each for each in args if isinstance(each, str)), named.get("query", ""))
     reads, writes = [], []
     if isinstance(text, str) and len(text) < 100_000:
         for found in re.finditer(r"(\bto\s+)?'([^'\n]+\.[A-Za-z0-9.*]+)'", text, re.I):
@@ -208,12 +235,12 @@ def _sql_files(args, named):
     return reads, writes
 
 
-def _before_sql(args, named, _frame):
+def _before_sql(args, named):
     for path in _sql_files(args, named)[1]:
         _before(path)
 
 
-def _after_sql(_result, args, named, _frame):
+def _after_sql(args, named):
     reads, writes = _sql_files(args, named)
     for path in reads:
         if "://" in path or _expanded(path) != [path] or os.path.exists(path):

@@ -91,12 +91,19 @@ def test_polars_and_duckdb(watched):
         import polars as pl, duckdb
         pl.read_csv("a.csv").write_parquet("out.parquet"); pl.scan_csv("b*.csv").collect()
         duckdb.sql("select * from 'c.csv'").fetchall(); duckdb.read_csv("d.csv")
+        def total():
+            frame = pl.DataFrame({"a": [1, 2]})
+            connection = duckdb.connect()
+            connection.execute("copy (select 1) to 'more.csv'")
+            return duckdb.sql("select sum(a) from frame").fetchall(), connection.sql("select sum(a) from frame").fetchall()
+        print(total())
         duckdb.sql("copy (select 'no.file.here' as z) to 'out.csv'")
         """
     )
     assert (done.code, done.told(Trouble)) == (0, [])
+    assert done.out == "([(3,)], [(3,)])\n"
     assert {(name, mode) for name, mode, _ in opened(done)} == {
-        ("a.csv", "r"), ("b.csv", "r"), ("c.csv", "r"), ("d.csv", "r"), ("out.parquet", "w"), ("out.csv", "w"),
+        ("a.csv", "r"), ("b.csv", "r"), ("c.csv", "r"), ("d.csv", "r"), ("out.parquet", "w"), ("out.csv", "w"), ("more.csv", "w"),
     }  # fmt: skip
 
 

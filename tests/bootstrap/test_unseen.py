@@ -58,6 +58,11 @@ PROGRAMS = {
     "failing subprocess module": "import argparse; argparse.ArgumentParser().parse_args(['--x'])",
     "import time errors": "from x_helper import nothing",
     "warnings": "import warnings; warnings.warn('mine'); open('x.csv')",
+    "warnings of a library": """
+        import soundfile, subprocess
+        soundfile.SoundFile("x.csv")
+        soundfile.read("x.csv")
+        """,
     "modules": "import sys; print([type(each).__name__ for each in sys.meta_path], len(sys.path_hooks))",
     "loader": """
         import x_helper, importlib, inspect, json
@@ -91,6 +96,10 @@ def test_a_program_prints_what_it_prints_without(watched, program: str):
         for each in Path().iterdir():
             shutil.rmtree(each) if each.is_dir() else each.unlink()
         Path("x.csv").write_text("1")
+        Path("soundfile.py").write_text(
+            "import warnings\nclass SoundFile:\n    def __init__(self, file, mode='r'):\n"
+            "        warnings.warn('old', stacklevel=2)\ndef read(file):\n    warnings.warn('older', stacklevel=2)\n"
+        )
         Path("x_helper.py").write_text("VALUE = 1\n")
         Path("broken.py").write_text("def f():\n    1 / 0\nf()\n")
         Path("unreadable.py").write_text("def f(:\n")

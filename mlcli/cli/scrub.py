@@ -33,8 +33,7 @@ def command(
     from ..scrubbing import scrub
     from ..workspace import Workspace
 
-    if value == "-":
-        value = sys.stdin.read().rstrip("\r\n")
+    value = _read() if value == "-" else value
     done = scrub(Workspace.find(), ref, value, every=every, dry_run=dry_run, why=why)
     if as_json:
         kept = {key: getattr(done, key) for key in ("places", "also", "left")}
@@ -43,6 +42,15 @@ def command(
         _show(done, dry_run=dry_run)
     if done.left:
         raise typer.Exit(1)
+
+
+def _read() -> str:
+    """The value from standard input; on a terminal, without showing it."""
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass("value: ")
+    return sys.stdin.read().rstrip("\r\n")
 
 
 def _show(done: Scrubbed, *, dry_run: bool) -> None:

@@ -160,6 +160,8 @@ def _seen(run: Run) -> None:
     if run.usage and run.usage.cpu_seconds is not None:
         memory = f" · {words.size(run.usage.peak_memory)} at most" if run.usage.peak_memory else ""
         _line("usage", f"{words.duration(run.usage.cpu_seconds)} of CPU{memory}")
+    if run.reuse:
+        _line("reused", f"{words.counted(run.reuse.count, 'time')}, last {words.stamp(run.reuse.last_at)}")
     if run.capture and run.capture.missing:
         for at, line in enumerate(run.capture.missing[:3]):
             _line("not seen" if at == 0 else "", output.paint(output.escaped(line), "yellow"))

@@ -131,10 +131,10 @@ def _patch(module):
 
 def loaded(name, path):
     """Tell that a file of code is executed as module `name`, where it is the project's."""
-    if path in _loaded or core.INSTALLED[0] in path or path.startswith(core.NOT_USERS):
-        return
-    _loaded.add(path)
     try:
+        if path in _loaded or core.INSTALLED[0] in path or path.startswith(core.NOT_USERS):
+            return
+        _loaded.add(path)
         path = os.path.abspath(path)
         if core.is_project(path) and not path.startswith(core.HOOK):
             _tell_loaded(name, path)

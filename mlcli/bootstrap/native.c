@@ -6,6 +6,10 @@ environment that dropped them. It may run in a signal handler and in the child o
 locks nothing, and holds no descriptor; errno is as the program expects it. */
 
 #define _GNU_SOURCE
+/* What a system sets by itself would give the functions that we define other names, or bodies. */
+#undef _FORTIFY_SOURCE
+#undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,6 +38,7 @@ int __openat64_2(int, const char *, int);
 #define KNOWN (1 << 16)
 #define DIRECTORIES (1 << 12)
 #define MOST_PROBES 64
+#define FIRST_HASH 0xCBF29CE484222325
 
 /* ---- The functions of the C library, or of whoever stands before it after us ---- */
 
@@ -69,7 +74,8 @@ static struct place root, home;
 static struct place nobodys[6]; /* below these nothing is data */
 static int places, tells_files, tells_lists;
 
-static const char *const VARIABLES[] = {"MLCLI_CAPTURE_DIR", "MLCLI_CAPTURE", "MLCLI_RUN_ID", "MLCLI_ROOT", "MLCLI_STORE"};
+static const char *const VARIABLES[] = {"MLCLI_CAPTURE_DIR", "MLCLI_CAPTURE", "MLCLI_RUN_ID", "MLCLI_ROOT",
+                                        "MLCLI_STORE"};
 #define VARIABLE_COUNT (sizeof VARIABLES / sizeof *VARIABLES)
 static char kept[VARIABLE_COUNT][PATH_MAX + 32]; /* as they were: a program may write over its environment */
 
@@ -87,6 +93,13 @@ static const char *base_name(const char *path) {
 
 static int is_below(const char *path, const struct place *place) {
     return place->size && strncmp(path, place->text, place->size) == 0;
+}
+
+/* What of the path of a directory lies below the root; NULL where it is neither that nor below it. */
+static const char *below_root(const char *path) {
+    if (!root.size || strncmp(path, root.text, root.size - 1) != 0) return NULL;
+    const char *below = path + root.size - 1;
+    return !*below || *below == '/' ? below : NULL;
 }
 
 static void set_place(struct place *place, const char *path, const char *below) {
@@ -193,6 +206,25 @@ static void tell(pid_t pid, const char *line, const char *end) {
 
 /* ---- Paths ---- */
 
+/* Take `//`, `.` and `..` out of an absolute path, by its words alone. */
+static void normalize(char *path) {
+    char *to = path;
+    for (const char *from = path; *from;) {
+        while (*from == '/') from++;
+        size_t size = strcspn(from, "/");
+        if (size == 2 && from[0] == '.' && from[1] == '.') {
+            while (to > path && *--to != '/') {}
+        } else if (size && !(size == 1 && from[0] == '.')) {
+            *to++ = '/';
+            memmove(to, from, size);
+            to += size;
+        }
+        from += size;
+    }
+    if (to == path) *to++ = '/';
+    *to = 0;
+}
+
 /* The absolute path of what lies at `path`, seen from the directory `at`; 0 where it is not known or too long. */
 static int absolute(int at, const char *path, char whole[PATH_MAX]) {
     size_t size = 0;
@@ -211,6 +243,7 @@ static int absolute(int at, const char *path, char whole[PATH_MAX]) {
     }
     if (size + strlen(path) >= PATH_MAX) return 0;
     strcpy(whole + size, path);
+    normalize(whole);
     return 1;
 }
 
@@ -263,8 +296,8 @@ static uint64_t *slot_of(void *table, size_t step, size_t size, uint64_t key, in
     key |= 1; /* 0 is an empty slot */
     for (size_t probe = 0; probe < MOST_PROBES; probe++) {
         uint64_t *slot = (uint64_t *)((char *)table + ((key >> 7) + probe) % size * step), there = 0;
-        if (__atomic_compare_exchange_n(slot, &there, key, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return *is_new = 1, slot;
-        if (there == key) return *is_new = 0, slot;
+        *is_new = __atomic_compare_exchange_n(slot, &there, key, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        if (*is_new || there == key) return slot;
     }
     *is_new = 1;
     return NULL;
@@ -273,7 +306,8 @@ static uint64_t *slot_of(void *table, size_t step, size_t size, uint64_t key, in
 static int is_new(const char *path, char mode, const struct stat64 *told) {
     uint64_t about[3] = {(uint64_t)told->st_dev, (uint64_t)told->st_ino, (uint64_t)mode};
     int new;
-    slot_of(known, sizeof *known, KNOWN, hashed(hashed(0xCBF29CE484222325, about, sizeof about), path, strlen(path)), &new);
+    uint64_t key = hashed(hashed(FIRST_HASH, about, sizeof about), path, strlen(path));
+    slot_of(known, sizeof *known, KNOWN, key, &new);
     return new;
 }
 
@@ -281,14 +315,15 @@ static int is_new(const char *path, char mode, const struct stat64 *told) {
 static int is_one_of_many(char *path) {
     char *slash = strrchr(path, '/');
     int new;
-    uint64_t key = hashed(0xCBF29CE484222325, path, (size_t)(slash - path));
+    uint64_t key = hashed(FIRST_HASH, path, (size_t)(slash - path));
     uint64_t *slot = slot_of(directories, sizeof *directories, DIRECTORIES, key, &new);
     if (!slot) return 0;
     uint32_t *count = (uint32_t *)(slot + 1);
     if (__atomic_load_n(count, __ATOMIC_RELAXED) >= MANY) return 1;
     if (__atomic_add_fetch(count, 1, __ATOMIC_RELAXED) != MANY) return 0;
     *slash = 0;
-    char line[strlen(path) * LONGEST_ESCAPE + 128], *at = put_quoted(put(put_event(line, "dir", now()), ",\"p\":"), path);
+    char line[strlen(path) * LONGEST_ESCAPE + 128];
+    char *at = put_quoted(put(put_event(line, "dir", now()), ",\"p\":"), path);
     *slash = '/';
     tell(getpid(), line, put(put_number(put(at, ",\"n\":"), MANY, 1), "}\n"));
     return 0;
@@ -301,7 +336,8 @@ static void tell_opened(int at, const char *path, char mode, int fd) {
     char whole[PATH_MAX];
     if (is_never_data(path) || fstat64(fd, &told) || !S_ISREG(told.st_mode) || !is_new(path, mode, &told)) return;
     if (!absolute(at, path, whole) || !is_data(whole, mode == 'r') || (mode == 'r' && is_one_of_many(whole))) return;
-    char line[strlen(whole) * LONGEST_ESCAPE + 256], *to = put_quoted(put(put_event(line, "open", now()), ",\"p\":"), whole);
+    char line[strlen(whole) * LONGEST_ESCAPE + 256];
+    char *to = put_quoted(put(put_event(line, "open", now()), ",\"p\":"), whole);
     to = put(put(put(to, ",\"m\":\""), mode == 'b' ? "rw" : mode == 'w' ? "w" : "r"), "\",\"st\":[");
     to = put(put_signed(to, told.st_size), ",");
     to = put(put_signed(to, (int64_t)told.st_mtim.tv_sec * 1000000000 + told.st_mtim.tv_nsec), ",");
@@ -337,17 +373,20 @@ static int was_renamed(int at, const char *from, int to_at, const char *to, int 
     return result;
 }
 
+static void tell_listed(const char *path, int fd) {
+    char whole[PATH_MAX];
+    struct stat64 told;
+    if (fstat64(fd, &told) || !is_new(path, 'l', &told) || !absolute(AT_FDCWD, path, whole)) return;
+    const char *below = below_root(whole);
+    if (!below || strstr(below, "/.") || strstr(below, "-packages")) return;
+    char line[strlen(whole) * LONGEST_ESCAPE + 128];
+    tell(getpid(), line, put(put_quoted(put(put_event(line, "ls", now()), ",\"p\":"), whole), "}\n"));
+}
+
 /* Tell of a directory of the project that was listed, as by a shell for `*.csv`. */
 static DIR *was_listed(const char *path, DIR *listed) {
     int before = errno;
-    char whole[PATH_MAX];
-    struct stat64 told;
-    if (listed && tells_lists && !fstat64(dirfd(listed), &told) && is_new(path, 'l', &told) &&
-        absolute(AT_FDCWD, path, whole) && (is_below(whole, &root) || strncmp(whole, root.text, root.size - 1) == 0) &&
-        !strstr(whole + root.size - 1, "/.") && !is_installed(whole)) {
-        char line[strlen(whole) * LONGEST_ESCAPE + 128];
-        tell(getpid(), line, put(put_quoted(put(put_event(line, "ls", now()), ",\"p\":"), whole), "}\n"));
-    }
+    if (listed && tells_lists) tell_listed(path, dirfd(listed));
     errno = before;
     return listed;
 }
@@ -417,19 +456,24 @@ static const char *value_in(char *const environment[], const char *name) {
     return NULL;
 }
 
+static int holds(const char *list, const char *entry) { return list && strstr(list, entry); }
+
 /* How much memory `with_ours` needs for an environment; 0 where nothing is to be put back. */
 static size_t room_for(char *const environment[]) {
     if (!*events) return 0;
     const char *preload = value_in(environment, "LD_PRELOAD"), *path = value_in(environment, "PYTHONPATH");
-    if (preload && strstr(preload, library) && path && strstr(path, hook) && value_in(environment, VARIABLES[0])) return 0;
+    if (holds(preload, library) && holds(path, hook) && value_in(environment, VARIABLES[0])) return 0;
     size_t count = VARIABLE_COUNT + 3;
     for (char *const *each = environment; each && *each; each++) count++;
-    return count * sizeof(char *) + sizeof library + sizeof hook + 64 + (preload ? strlen(preload) : 0) + (path ? strlen(path) : 0);
+    size_t text = (preload ? strlen(preload) : 0) + (path ? strlen(path) : 0);
+    return count * sizeof(char *) + text + sizeof library + sizeof hook + 64;
 }
 
+/* `name` with `ours` before the others, unless it is among them; the memory behind it. */
 static char *put_first(char *to, const char *name, const char *ours, const char *others) {
-    to = put(put(put(to, name), "="), ours);
-    return (others && *others ? put(put(to, ":"), others) : to) + 1;
+    to = put(put(to, name), "=");
+    if (!holds(others, ours)) to = put(put(to, ours), others && *others ? ":" : "");
+    return put(to, others ? others : "") + 1;
 }
 
 /* The environment with our library, the bootstrap and the run's variables in it, made in `memory`. */
@@ -437,17 +481,16 @@ static char **with_ours(char *const environment[], void *memory, size_t room) {
     if (!room) return (char **)environment;
     const char *preload = value_in(environment, "LD_PRELOAD"), *path = value_in(environment, "PYTHONPATH");
     int emptied = !value_in(environment, VARIABLES[0]);
-    char **entries = memory, **next = entries, *text = memory;
+    char **entries = memory, **next = entries;
     for (char *const *each = environment; each && *each; each++)
         if (!is_variable(*each, "LD_PRELOAD") && !is_variable(*each, "PYTHONPATH")) *next++ = *each;
     for (size_t each = 0; emptied && each < VARIABLE_COUNT; each++)
         if (*kept[each] && !value_in(environment, VARIABLES[each])) *next++ = kept[each];
-    text = (char *)(next + 3);
+    char *text = (char *)(next + 3);
     *next++ = text;
-    text = preload && strstr(preload, library) ? put_first(text, "LD_PRELOAD", preload, NULL) : put_first(text, "LD_PRELOAD", library, preload);
+    text = put_first(text, "LD_PRELOAD", library, preload);
     *next++ = text;
-    if (path && strstr(path, hook)) put_first(text, "PYTHONPATH", path, NULL);
-    else put_first(text, "PYTHONPATH", hook, path);
+    put_first(text, "PYTHONPATH", hook, path);
     *next = NULL;
     return entries;
 }
@@ -471,13 +514,19 @@ static void tell_started(pid_t pid, const char *program, struct timespec time, i
 
 /* Whether a program can be started at all: some try each directory of PATH. */
 static int is_there(const char *program) {
-    int before = errno, there = !program || faccessat(AT_FDCWD, program, X_OK, 0) == 0;
+    int before = errno, there = program && faccessat(AT_FDCWD, program, X_OK, 0) == 0;
     errno = before;
     return there;
 }
 
-#define EXEC(program, there, call)                                                                                   \
-    if (!(there)) return call;                                                                                       \
+/* Whether an environment is that of another run, which is told there of its programs. */
+static int is_anothers(char *const environment[]) {
+    const char *directory = value_in(environment, VARIABLES[0]);
+    return directory && strcmp(directory, events) != 0;
+}
+
+#define EXEC(program, call)                                                                                          \
+    if (is_anothers(environment)) return call;                                                                       \
     tell_started(getpid(), program, now(), 0);                                                                       \
     int result = call;                                                                                               \
     tell_started(getpid(), program, now(), 1);                                                                       \
@@ -485,17 +534,18 @@ static int is_there(const char *program) {
 
 PUBLIC int execve(const char *path, char *const argv[], char *const environment[]) {
     WITH_OURS(environment, ours)
-    EXEC(path, is_there(path), originals()->execve(path, argv, ours))
+    if (!is_there(path)) return originals()->execve(path, argv, ours);
+    EXEC(path, originals()->execve(path, argv, ours))
 }
 
 PUBLIC int execvpe(const char *file, char *const argv[], char *const environment[]) {
     WITH_OURS(environment, ours)
-    EXEC(file, 1, originals()->execvpe(file, argv, ours))
+    EXEC(file, originals()->execvpe(file, argv, ours))
 }
 
 PUBLIC int fexecve(int fd, char *const argv[], char *const environment[]) {
     WITH_OURS(environment, ours)
-    EXEC(argv && argv[0] ? argv[0] : "", 1, originals()->fexecve(fd, argv, ours))
+    EXEC("a program", originals()->fexecve(fd, argv, ours))
 }
 
 PUBLIC int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
@@ -541,7 +591,7 @@ PUBLIC int execle(const char *path, const char *first, ...) {
         int failed = originals()->name(&child, path, actions, attributes, argv, ours);                               \
         if (!failed) {                                                                                               \
             if (pid) *pid = child;                                                                                   \
-            tell_started(child, path, time, 0);                                                                      \
+            if (!is_anothers(environment)) tell_started(child, path, time, 0);                                       \
         }                                                                                                            \
         return failed;                                                                                               \
     }
@@ -591,7 +641,7 @@ static void tell_program(const char *program, char *const argv[], int is_python)
     end = put(end, ",\"flags\":[");
     for (int each = 1, told = 0; is_python && each < 16 && argv && argv[each] && argv[each][0] == '-'; each++) {
         const char *flag = argv[each];
-        if (strlen(flag) > 9 || strspn(flag + 1, "-BdEIiOPqsSuvVxersion") != strlen(flag + 1)) continue;
+        if (strlen(flag) > 9 || strspn(flag + 1, "-bBdehiIEnoOPqrsSuvVx") != strlen(flag + 1)) continue;
         end = put_quoted(told++ ? put(end, ",") : end, flag);
     }
     tell(getpid(), line, put(end, "]}\n"));

@@ -107,6 +107,9 @@ class Artifact(Struct, frozen=True, kw_only=True):
     digest: str
 
 
+PACKAGED = ("site-packages/", "dist-packages/")
+
+
 class Input(Struct, frozen=True, kw_only=True):
     """A file that a run was made from: its path relative to the workspace, its size in bytes and its digest.
 
@@ -124,6 +127,11 @@ class Input(Struct, frozen=True, kw_only=True):
     by: str = ""
     changed: bool = False
     files: int = 0
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it came with a package, as scikit-learn's iris.csv: told from `site-packages/` on."""
+        return self.seen and self.path.startswith(PACKAGED)
 
 
 class Field(Struct, frozen=True, kw_only=True):

@@ -47,9 +47,9 @@ def restore(
     """Put each input where the command will look for it; Missing where one is nowhere to be had as it was.
 
     Where the code is that of another commit (`of_commit`), a file that git holds there stands as it is. What was seen
-    to be read while it changed is not known, and left to the command.
+    to be read while it changed is not known, and left to the command; what came with a package is the environment's.
     """
-    known = [each for each in inputs if each.digest or not each.seen]
+    known = [each for each in inputs if not each.seen or (each.digest and not each.packaged)]
     return [(of_commit and _of_commit(workspace, place, each)) or _restored(workspace, place, each) for each in known]
 
 

@@ -100,8 +100,11 @@ def _former(workspace: Workspace, command: Command) -> list[Run]:
 def _never(former: Sequence[Run]) -> str:
     if not former:
         return "it was not run before"
+    last = former[0]
     told = {RunStatus.RUNNING: "is still running", RunStatus.KILLED: "was killed"}
-    return f"its last run {former[0].id[:8]} {told.get(former[0].status, 'failed')}"
+    if last.exit_code is None:
+        told[RunStatus.FINISHED] = "was not made by mlcli run"
+    return f"its last run {last.id[:8]} {told.get(last.status, 'failed')}"
 
 
 def _has_input_by_redirection() -> bool:

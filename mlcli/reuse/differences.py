@@ -99,7 +99,7 @@ def _inputs(run: Run, present: Present) -> Iterator[Reason]:
         elif before[path] != present.declared[path]:
             yield Reason("inputs", path, "changed")
     for each in run.inputs:
-        if each.seen and (told := _input(each, present)):
+        if each.seen and not each.packaged and (told := _input(each, present)):
             yield Reason("inputs", each.path, told, unknown=not each.digest)
     for path, digest in (run.capture.listed if run.capture else {}).items():
         if names_digest(present.place(path), path, run.inputs, run.outputs) != digest:

@@ -32,19 +32,24 @@ _SCRIPTS = (".sh", ".bash", ".R", ".r", ".jl", ".pl", ".rb", ".lua")
 class Watch(Struct, frozen=True, kw_only=True):
     """How a run is watched: where its processes tell what they do ('' where they are not asked), and of what kinds.
 
-    `trouble` says why they cannot be asked. `outputs` are those that were declared, by absolute path.
+    `trouble` says why they cannot be asked. `outputs` are those that were declared, by absolute path. `native` is
+    whether programs that are no Python are watched, too.
     """
 
     events: str = ""
     kinds: frozenset[Kind] = ALL
     trouble: str | None = None
     outputs: Sequence[str] = ()
+    native: bool = False
 
 
 def begin(
-    workspace: Workspace, run: Run, environ: Mapping[str, str], off: Collection[Kind]
+    workspace: Workspace, run: Run, environ: Mapping[str, str], off: Collection[Kind], native: str = ""
 ) -> tuple[Watch, dict[str, str]]:
-    """Watch a run that is about to start, and what to add to its environment. Never raises: the watch tells trouble."""
+    """Watch a run that is about to start, and what to add to its environment. Never raises: the watch tells trouble.
+
+    `native` is the library that is preloaded into its programs, '' for none.
+    """
     kinds = ALL - frozenset(off)
     if not kinds - {Kind.PRINTED}:
         return Watch(kinds=kinds), {}
@@ -53,7 +58,8 @@ def begin(
         events = workspace.store.events_directory(run.id)
     except (capture.hook.NoHook, MlcliError) as trouble:
         return Watch(kinds=kinds, trouble=f"the command was not watched: {trouble}"), {}
-    return Watch(events=events, kinds=kinds), capture.hook.variables(environ, directory, events, kinds)
+    watch = Watch(events=events, kinds=kinds, native=bool(native))
+    return watch, capture.hook.variables(environ, directory, events, kinds, native)
 
 
 def require_system() -> None:
@@ -95,7 +101,7 @@ def seen(
     streams = events.read(watch.events) if watch.events else []
     made = fits.fits(streams, workspace.root) if Kind.MODELS in watch.kinds else []
     found = Seen(fits=made, usage=Usage(cpu_seconds=ending.cpu_seconds, peak_memory=ending.peak_memory))
-    missing = completeness.missing(streams, argv, ending.pid) if watch.events else []
+    missing = completeness.missing(streams, argv, ending.pid, native=watch.native) if watch.events else []
     with workspace.store.adding_content(), digests or workspace.store.digesting() as digests:
         touched = files.touched_by(workspace, streams)
         if Kind.INPUTS in watch.kinds:
@@ -108,7 +114,10 @@ def seen(
             artifacts, kept = models.kept(workspace, run, found.outputs, made)
             found = replace(found, artifacts=artifacts, models=kept)
     if Kind.CODE in watch.kinds:
-        found = replace(found, code=_code(workspace, run, streams, argv, cwd))
+        code = _code(workspace, run, streams, argv, cwd)
+        executed = {each.path for each in code.modules} if code else set()
+        # A shell reads its script as it reads data.
+        found = replace(found, code=code, inputs=[each for each in found.inputs if each.path not in executed])
     if Kind.PARAMS in watch.kinds:
         found = replace(found, params=values.params(workspace, run, streams, found.inputs))
     found = replace(found, metrics=values.metrics(workspace, run, streams, found.outputs, watch.kinds))
@@ -117,7 +126,7 @@ def seen(
     missing += [watch.trouble] if watch.trouble else []
     told = Capture(
         complete=bool(streams) and not missing and not off & _KNOWN,
-        processes=len(streams),
+        processes=len({stream.pid for stream in streams}),
         listed=files.listed(workspace, streams, [*run.inputs, *found.inputs], found.outputs),
         missing=[masked_text(line) for line in missing],
         off=sorted(str(kind) for kind in off),

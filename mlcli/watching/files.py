@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.numbers import parsed_size
 from ..domain.observed import Output
-from ..domain.run import Input, Run
+from ..domain.run import PACKAGED, Input, Run
 from ..domain.secrets import masked_text
 from ..errors import MlcliError
 from ..inputs import MAX_FILES, files_digest, names_digest
@@ -115,11 +115,22 @@ def outputs(
 
 
 def shown(workspace: Workspace, path: str) -> str:
-    """A path as documents tell it: relative to the workspace with '/', absolute where it lies outside."""
+    """A path as documents tell it: relative to the workspace with '/', absolute where it lies outside.
+
+    What came with a package is told from `site-packages/` on, as that lies elsewhere on each machine.
+    """
+    for directory in PACKAGED:
+        _, found, below = path.partition(f"/{directory}")
+        if found:
+            return _text(directory + below)
     for top in (workspace.root, os.path.realpath(workspace.root)):
         if path.startswith(top + os.sep):
             path = path[len(top) + 1 :]
             break
+    return _text(path)
+
+
+def _text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 

@@ -10,6 +10,7 @@ from ..domain.names import check_artifact_path
 from ..domain.observed import Fit, Output
 from ..domain.run import Artifact, Model, Run
 from ..errors import MlcliError
+from ..observation import kinds
 from ..workspace import Workspace
 from .files import placed
 
@@ -34,18 +35,26 @@ def kept(
         with suppress(MlcliError):
             path = check_artifact_path(os.path.basename(output.path) if os.path.isabs(output.path) else output.path)
             artifacts += workspace.store.keep(run.id, placed(workspace, output.path), path)
-            models.append(_described(path, output, made, run))
+            models.append(_described(path, output, _flavor(workspace, output), made, run))
     return artifacts, models
 
 
-def _described(path: str, output: Output, made: Sequence[Fit], run: Run) -> Model:
+def _flavor(workspace: Workspace, output: Output) -> str:
+    """What loads it: a pickle of an estimator alone is scikit-learn's, any other joblib's."""
+    if "pickle" not in output.format:
+        return _FLAVORS.get(output.format, output.format)
+    first = next(iter(kinds.recognised(placed(workspace, output.path)).classes), "")
+    return "sklearn" if first == output.cls and first.startswith("sklearn.") else "joblib"
+
+
+def _described(path: str, output: Output, flavor: str, made: Sequence[Fit], run: Run) -> Model:
     library = output.cls.partition(".")[0]
     package = _LIBRARIES.get(library, library)
     version = run.environment.packages.get(package)
     fit = made[output.fit] if output.fit is not None and output.fit < len(made) else None
     return Model(
         path=path,
-        flavor=_FLAVORS.get(output.format) or ("joblib" if "pickle" in output.format else output.format),
+        flavor=flavor,
         python_class=output.cls,
         digest=output.digest,
         file=os.path.basename(path),

@@ -180,6 +180,12 @@ class CannotBuild(MlcliError):
     code = "cannot-build"
 
 
+class NoNative(MlcliError):
+    """What `--native` preloads cannot be had here: no Linux with glibc, no C compiler, or it cannot be loaded."""
+
+    code = "no-native"
+
+
 class NotSupported(MlcliError):
     """A call of MLflow's API, or a kind of object, that mlcli does not know."""
 

@@ -32,7 +32,7 @@ class Request(Struct, frozen=True, kw_only=True):
     `started` is the command as it is given to the system, where a worktree has another place for its paths, and `git`
     the state of the code where that is known. `variables` are the names of those of the environment that are noted
     beside the usual ones. `off` is what is not watched, `system` asks for memory and GPU over
-    time.
+    time, `native` for programs that are no Python to be watched, too.
     """
 
     argv: Sequence[str]
@@ -46,6 +46,7 @@ class Request(Struct, frozen=True, kw_only=True):
     variables: Sequence[str] = ()
     off: Collection[Kind] = ()
     system: bool = False
+    native: bool = False
 
 
 class Executed(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,7 @@ def run_command(
     """
     if request.system:
         watching.require_system()
+    native = capture.native.built(workspace.cache_directory, workspace.environ) if request.native else ""
     files = inputs.found(workspace, request.inputs, cwd=cwd)
     started = request.started or request.argv
     source = capture.collect(
@@ -98,7 +100,7 @@ def run_command(
             source = replace(source, at=workspace.now())
             given = replace(given, inputs=[*given.inputs, *(each.input for each in taken)])
         run = tracking.begin(workspace, source, given)
-    watch, added = watching.begin(workspace, run, workspace.environ, request.off)
+    watch, added = watching.begin(workspace, run, workspace.environ, request.off, native)
     watch = replace(watch, outputs=[os.path.abspath(os.path.join(cwd, path)) for path in request.outputs])
     beside = watching.alongside(workspace, run, watch, system=request.system)
     try:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from .. import gitrepo, machine
 from ..domain.source import Command, GitState, Person, SnapshotLimits, Source
-from . import command, environment, hook
+from . import command, environment, hook, native
 
-__all__ = ["collect", "command", "environment", "hook", "with_command"]
+__all__ = ["collect", "command", "environment", "hook", "native", "with_command"]
 
 
 def collect(

@@ -38,14 +38,20 @@ def installed(cache: str) -> str:
     return directory
 
 
-def variables(environ: Mapping[str, str], directory: str, events: str, kinds: Collection[Kind]) -> dict[str, str]:
-    """What to add to the environment of a command so that its Pythons load the bootstrap."""
-    path = environ.get("PYTHONPATH")
-    return {
-        "PYTHONPATH": f"{directory}{os.pathsep}{path}" if path else directory,
+def variables(
+    environ: Mapping[str, str], directory: str, events: str, kinds: Collection[Kind], native: str = ""
+) -> dict[str, str]:
+    """What to add to the environment of a command so that its Pythons load the bootstrap, and all programs `native`."""
+    added = {
+        "PYTHONPATH": _first(directory, environ.get("PYTHONPATH")),
         EVENTS_VARIABLE: events,
         KINDS_VARIABLE: ",".join(sorted(kind.value for kind in kinds)),
     }
+    return added | ({"LD_PRELOAD": _first(native, environ.get("LD_PRELOAD"))} if native else {})
+
+
+def _first(ours: str, others: str | None) -> str:
+    return f"{ours}{os.pathsep}{others}" if others else ours
 
 
 def _sources() -> dict[str, str]:

@@ -63,6 +63,9 @@ def command(
     system: Annotated[
         bool, typer.Option("--system", help="Sample memory, CPU and GPU once a second, as metrics system/….")
     ] = False,
+    native: Annotated[
+        bool, typer.Option("--native", help="Watch programs that are no Python, too: Linux with a C compiler.")
+    ] = False,
     idfile: Annotated[str | None, typer.Option("--idfile", metavar="FILE", help="Write the run's id here.")] = None,
 ) -> None:
     """Run a command and record it: commit, params, metrics, output, artifacts, and how it ended.
@@ -108,6 +111,7 @@ def command(
             outputs=outputs,
             variables=variables,
             system=system,
+            native=native,
             off=_off([*no_capture, *workspace.settings.no_capture.split(",")]),
         )
         first = not workspace.store.is_made()

@@ -1,5 +1,6 @@
 """What the watched processes of a run told, one JSON line an event, one file a process: written by `bootstrap/`.
 
+Of a process that the preloaded library is in, there is a second file.
 Paths are absolute, times are seconds since 1970, `st` is (size in bytes, mtime in ns, inode) at that moment, `at` is
 (file, line). A line that does not read, as the last of a process that was killed, is passed over.
 """
@@ -53,6 +54,27 @@ class Ended(Event, frozen=True, kw_only=True, tag="exit"):
     pid: int
     main: str | None = None
     pkgs: dict[str, str] = {}
+    failed: bool = False
+
+
+class Native(Event, frozen=True, kw_only=True, tag="native"):
+    """A program, Python or not, began with the preloaded library in it: its file, and the name that it was called by.
+
+    `flags` are those of a Python's options that stand before all else.
+    """
+
+    pid: int
+    ppid: int
+    exe: str
+    name: str = ""
+    flags: list[str] = []
+
+
+class Became(Event, frozen=True, kw_only=True, tag="exec"):
+    """Process `pid` was turned into the program `p`, as a program with the preloaded library saw; or `failed` to be."""
+
+    pid: int
+    p: str
     failed: bool = False
 
 
@@ -222,5 +244,5 @@ def _listed(directory: str) -> list[str]:
 
 _Any = (
     Began | Forked | Ended | Opened | Moved | Many | Listed | Digested | Loaded | Reached | Started | Parsed | Fitted
-    | Measured | Dumped | Repeated | Trouble
+    | Measured | Dumped | Repeated | Trouble | Native | Became
 )  # fmt: skip

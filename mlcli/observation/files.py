@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .events import Began, Digested, Event, Many, Moved, Opened, Stamp, Stream
 
@@ -81,8 +82,10 @@ class _Found:
         existed = event.st is None or event.st[0] > 0 or event.m == "r"
         if event.m != "w" and path not in self.writes and path not in self.reads and existed:
             self.reads[path] = Read(path=path, stamp=event.st, by=event.via)
+        elif event.via and (read := self.reads.get(path)) and not read.by and read.stamp == event.st:
+            self.reads[path] = replace(read, by=event.via)  # the preloaded library told of it before its reader did
         if event.m != "r":
-            self.writes.setdefault(path, event.via)
+            self.writes[path] = self.writes.get(path) or event.via
 
     def moved(self, event: Moved) -> None:
         a, b = os.path.normpath(event.a), os.path.normpath(event.b)

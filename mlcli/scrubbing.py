@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from .domain.model import ModelVersion
 from .domain.run import Run, RunStatus, Scrub
 from .domain.scrub import run_without, spellings, version_without
-from .domain.stage import Action, Event, Holder, Stage
+from .domain.stage import Action, Event, Holder
 from .domain.values import kept_reason
 from .errors import GitError, InUse, Refused
 from .lookup import find_run, versions_of
@@ -126,14 +126,13 @@ class _Job:
         gone = self.gone & {file.digest for file in version.run.artifacts}
         cleaned, reasons = version_without(version, _noted(version.run, self.texts, note), self.texts)
         count = found.total() + reasons
-        if not count and not gone:
-            return 0
         if not self.dry_run:
             with self.store.changing(version.model):
-                self._replace(version, cleaned)
+                after = self._replaced(version, cleaned) if count or gone else version
+                self._name(after)  # also where a scrub was killed before it could
         return count or len(gone)
 
-    def _replace(self, version: ModelVersion, cleaned: ModelVersion) -> None:
+    def _replaced(self, version: ModelVersion, cleaned: ModelVersion) -> ModelVersion:
         history = self.store.history(version.model)
         stage = history.stage_of(version.digest)
         told = Event(
@@ -149,15 +148,15 @@ class _Job:
             action=Action.SCRUBBED,
             number=version.number,
         )
-        after, event = self.store.replace_version(version, cleaned, told)
-        self._name(after, event, stage)
+        return self.store.replace_version(version, cleaned, told)[0]
 
-    def _name(self, version: ModelVersion, event: Event, stage: Stage) -> None:
-        """Let the stage's file name the version by its new digest."""
-        held = self.store.history(version.model).holders.get(stage, (None, ""))[0]
-        if held == version.digest:
-            holder = Holder(number=version.number, version=version.digest, event=event.digest)
-            self.store.set_holder(version.model, stage, holder)
+    def _name(self, version: ModelVersion) -> None:
+        """Let the file of a stage that the version holds name it by the digest that it has now."""
+        for stage, (held, event) in self.store.history(version.model).holders.items():
+            said = self.store.holder(version.model, stage)
+            if held == version.digest and (said is None or said.version != held):
+                holder = Holder(number=version.number, version=held, event=event)
+                self.store.set_holder(version.model, stage, holder)
 
 
 def _noted(run: Run, texts: list[str], note: Scrub) -> Run:

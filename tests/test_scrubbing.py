@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from mlcli import checking, doctor
+from mlcli.errors import InUse, Refused
+from mlcli.lookup import find_version
+from mlcli.scrubbing import scrub
+from mlcli.workspace import Workspace
 
 SECRET = "correct/horse battery"
 
@@ -195,9 +205,6 @@ def test_what_git_holds_is_told_with_what_takes_it_out(project: Path, mlcli, git
 
 
 def test_a_run_that_runs_is_not_scrubbed(record, workspace) -> None:
-    from mlcli.errors import InUse
-    from mlcli.scrubbing import scrub
-
     running = record(name="r", status="running")
     with pytest.raises(InUse, match="it is running"):
         scrub(workspace, running.id, SECRET)
@@ -221,3 +228,43 @@ def test_values_are_found_as_they_are_spelled(value: str, project: Path, ran, ml
     done = mlcli("scrub", run_id, "-", input=value)
     assert done.returncode == 0, done.stderr
     assert holding(project, value) == []
+
+
+KILLED = """
+import os, signal, sys
+left = int(sys.argv[1])
+def hook(event, arguments):
+    global left
+    if event in {"os.rename", "os.link", "os.remove"}:
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+from mlcli.scrubbing import scrub
+from mlcli.workspace import Workspace
+workspace = Workspace.find()
+sys.addaudithook(hook)
+scrub(workspace, sys.argv[2], sys.argv[3])
+"""
+
+
+def test_a_scrub_that_was_killed_at_any_step_is_ended_by_another(project: Path, ran, mlcli) -> None:
+    run_id = ran()
+    (project / "data.txt").unlink()
+    mlcli("register", "iris", f"{run_id}:fine.bin", "--why", f"as {SECRET}")
+    mlcli("promote", "iris", "production")
+    shutil.copytree(project / ".mlruns", project.parent / "before", symlinks=True)
+    for step in range(1, 200):
+        shutil.rmtree(project / ".mlruns")
+        shutil.copytree(project.parent / "before", project / ".mlruns")
+        done = subprocess.run([sys.executable, "-c", KILLED, str(step), run_id, SECRET], check=False)
+        workspace = Workspace.find()
+        with suppress(Refused):  # where the first had got that far
+            scrub(workspace, run_id, SECRET)
+        assert holding(project) == [], step
+        assert checking.check(workspace).passed, step
+        assert find_version(workspace, "iris@production").number == 1
+        assert not [problem for problem in doctor.examined(workspace).problems if problem.serious], step
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL
+    assert step > 10

@@ -19,6 +19,7 @@ MANY = 256  # from so many files on, a directory is told of as one
 MOST_NAMES = 100_000  # so many names are known at most
 MOST_DIGESTED = 1 << 28
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/opt/conda/")
+_OF_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local/share/jupyter")
 _CODE = (".pyc", ".py", ".pyi", ".pyx", ".so")
 _DESCRIPTIONS = (".py", ".pyc", ".rst", ".so")
 
@@ -56,7 +57,7 @@ def _never_told():
     prefixes = {each.rstrip("/") + "/" for each in prefixes}
     # A project may lie below the prefix of its Python, as in /usr/src/app.
     prefixes = {each for each in prefixes if not _kept_below.startswith(each)}
-    places = [os.path.join(home, name) + "/" for name in (".cache", ".config")]
+    places = [os.path.join(home, name) + "/" for name in _OF_HOME]
     return tuple(prefixes) + tuple(each for each in places if not _kept_below.startswith(each))
 
 

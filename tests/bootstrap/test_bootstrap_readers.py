@@ -110,18 +110,19 @@ def test_polars_and_duckdb(watched):
 def test_databases_are_told_without_credentials(watched):
     pytest.importorskip("sqlalchemy")
     Path("psycopg2.py").write_text("def connect(dsn=None, **named): pass\n")
+    Path("pymysql.py").write_text("paramstyle = 'pyformat'\nVERSION = (1, 4, 6)\n")
     done = watched(
         """
-        import psycopg2
+        import psycopg2, pymysql
         from sqlalchemy import create_engine
         psycopg2.connect("host=db.example port=5433 dbname=sales user=ada password=hunter2hunter2")
         psycopg2.connect(host="db.example", database="other", user="ada", password="hunter2hunter2")
-        create_engine("postgresql+psycopg2://ada:hunter2hunter2@db.example/third?x=hunter2", module=psycopg2)
+        create_engine("mysql+pymysql://ada:hunter2hunter2@db.example/third?x=hunter2", module=pymysql)
         """
     )
     assert [event.u for event in done.told(Reached)] == [
         "postgresql://db.example:5433/sales",
         "postgresql://db.example/other",
-        "postgresql+psycopg2://db.example/third",
+        "mysql+pymysql://db.example/third",
     ]
     assert "hunter2" not in repr(done.all())

@@ -244,18 +244,28 @@ def without_credentials(url: str) -> str:
     return masked_text(_without_userinfo(url, "").partition("?")[0])
 
 
+_TAKE_LOGIN = ("-u", "--user", "--proxy-user")
+_LOGIN = r"([^\s:/]+:)(?!\d+$)[^\s/]+$"  # but no 1000:1000
+
+
 def masked_argv(argv: list[str]) -> list[str]:
     """The arguments as they may be kept: `--password x`, `api_key=x`, token shapes and credentials in URLs masked."""
     kept: list[str] = []
     hide_next = False
+    before = ""
     for arg in argv:
         name, equals, value = arg.partition("=")
+        option, text = (name, value) if equals else (before, arg)
+        login = _pattern(_LOGIN).match(text) if option in _TAKE_LOGIN else None
         if hide_next and not (arg.startswith("-") and len(arg) > 1):
             kept.append(arg if arg.lower() in _NOTHING else MASK)
         elif equals and value and " " not in name and is_secret(name):
             kept.append(arg if value.lower() in _NOTHING else f"{name}={MASK}")
+        elif login:
+            kept.append(arg[: len(arg) - len(text)] + login[1] + MASK)
         else:
             kept.append(masked_text(arg))
+        before = arg
         hide_next = not equals and arg.startswith("-") and is_secret(arg)
     return kept
 

@@ -228,10 +228,10 @@ def repeated():
     return [(at, count) for at, count in _sites.items() if count > FULLY]
 
 
-def quietly(where, function, *args):
+def quietly(where, function, *args, **named):
     """Call what tells something; what goes wrong there is no trouble of the program's."""
     try:
-        return function(*args)
+        return function(*args, **named)
     except Exception as error:
         trouble(where, error)
         return None

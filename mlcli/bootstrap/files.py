@@ -19,6 +19,7 @@ MANY = 256  # from so many files on, a directory is told of as one
 MOST_NAMES = 100_000  # so many names are known at most
 MOST_DIGESTED = 1 << 28
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/opt/conda/")
+_WRITING = os.O_WRONLY | os.O_RDWR
 _OF_HOME = (".cache", ".config", ".ipython", ".jupyter", ".local/share/jupyter")
 _CODE = (".pyc", ".py", ".pyi", ".pyx", ".so")
 _DESCRIPTIONS = (".py", ".pyc", ".rst", ".so")
@@ -42,13 +43,13 @@ def start():
     _kept_below = core.ROOT.rstrip("/") + "/"
     _never = _never_told()
     builtins.open = io.open = Open()
-    patching.replace(os, "open", around=_os_open)
+    patching.replace(os, "open", before=_before_os_open, after=_after_os_open)
     for name in ("rename", "replace"):
-        patching.replace(os, name, around=_rename)
+        patching.replace(os, name, before=_before_rename, after=_after_rename)
     for name in ("remove", "unlink"):
-        patching.replace(os, name, around=_remove)
+        patching.replace(os, name, before=_before_remove)
     for name in ("chdir", "fchdir"):
-        patching.replace(os, name, around=_chdir)
+        patching.replace(os, name, after=_after_chdir)
 
 
 def _never_told():
@@ -115,53 +116,46 @@ def _open_to_write(file, mode, rest, named):
     return opened
 
 
-def _os_open(original, path, flags, *rest, **named):
-    writes = flags & (os.O_WRONLY | os.O_RDWR)
-    known = _written if writes else _read
-    if named.get("dir_fd") is not None or type(path) is int or path in known:
-        return original(path, flags, *rest, **named)
-    if writes:
-        core.quietly("open", before_write, path)
-    fd = original(path, flags, *rest, **named)
-    if writes:
-        anew = flags & (os.O_TRUNC | os.O_EXCL | os.O_WRONLY)
-        core.quietly("open", was_written, path, fd, not anew)
-    else:
-        core.quietly("open", was_read, path, fd)
-    return fd
+def _before_os_open(path, flags, mode=0o777, dir_fd=None):
+    if dir_fd is None and flags & _WRITING and path not in _written:
+        before_write(path)
 
 
-def _rename(original, source, target, *rest, **named):
-    if named:
-        return original(source, target, *rest, **named)
-    core.quietly("rename", before_write, target)
-    result = original(source, target, *rest)
-    core.quietly("rename", _was_renamed, source, target)
-    return result
-
-
-def _was_renamed(source, target):
-    before, after = _path(source), _path(target)
-    if before is None or after is None:
+def _after_os_open(fd, path, flags, mode=0o777, dir_fd=None):
+    if dir_fd is not None:
         return
-    for name in (source, before):
+    if not flags & _WRITING:
+        if path not in _read:
+            was_read(path, fd)
+    elif path not in _written:
+        anew = flags & (os.O_TRUNC | os.O_EXCL | os.O_WRONLY)
+        was_written(path, fd, also_read=not anew)
+
+
+def _before_rename(src, dst, **at):
+    if not at:
+        before_write(dst)
+
+
+def _after_rename(_result, src, dst, **at):
+    before, after = _path(src), _path(dst)
+    if at or before is None or after is None:
+        return
+    for name in (src, before):
         _read.discard(name)
         _written.discard(name)
     if _is_told(before) or _is_told(after):
         core.tell("mv", may_wait=True, a=before, b=after)
 
 
-def _remove(original, path, *rest, **named):
-    if not named and _to_keep:
-        core.quietly("remove", before_write, path)
-    return original(path, *rest, **named)
+def _before_remove(path, **at):
+    if not at:
+        before_write(path)
 
 
-def _chdir(original, path):
-    result = original(path)
+def _after_chdir(_result, *_path):
     _read.clear()
     _written.clear()
-    return result
 
 
 # What is told of a file

@@ -22,23 +22,17 @@ def start():
         return
     _root = os.path.realpath(core.ROOT)
     for name in ("listdir", "scandir"):
-        patching.replace(os, name, around=_list)
+        patching.replace(os, name, after=_was_listed)
 
 
-def _list(original, *args, **named):
-    found = original(*args, **named)
-    core.quietly("list", _was_listed, *args, **named)
-    return found
-
-
-def _was_listed(path="."):
+def _was_listed(_found, path="."):
     if type(path) is int or len(_told) >= MOST:
         return
     path = os.path.realpath(os.fsdecode(path or "."))
     if path in _told or not (path == _root or path.startswith(_root + "/")):
         return
-    # This is called by quietly, that by _list, that by what stands for the function, and that by whoever lists.
-    if sys._getframe(4).f_globals.get("__name__", "").startswith(_LOOKING_FOR_CODE):
+    # This is called by quietly, that by what stands for the function, and that by whoever lists.
+    if sys._getframe(3).f_globals.get("__name__", "").startswith(_LOOKING_FOR_CODE):
         return
     below = path[len(_root) :]
     if "/." in below or "/__pycache__" in below or "-packages/" in below:

@@ -141,11 +141,11 @@ static char *put_signed(char *to, int64_t number) {
     return put_number(to, -(uint64_t)number, 1);
 }
 
-/* How many bytes the character of UTF-8 at `text` has; 0 where there is none. */
+/* How many bytes the character of UTF-8 at `text` has, which is not of ASCII; 0 where there is none. */
 static int utf8_size(const unsigned char *text) {
     static const struct { unsigned char mask, lead, size; uint32_t least; } FORMS[] = {
-        {0x80, 0x00, 1, 0}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
-    for (int form = 0; form < 4; form++) {
+        {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
+    for (int form = 0; form < 3; form++) {
         if ((*text & FORMS[form].mask) != FORMS[form].lead) continue;
         uint32_t code = *text & (unsigned char)~FORMS[form].mask;
         for (int at = 1; at < FORMS[form].size; at++) {
@@ -167,7 +167,7 @@ static char *put_hex(char *to, unsigned char byte) {
 static char *put_quoted(char *to, const char *text) {
     *to++ = '"';
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        int size = utf8_size(at);
+        int size = *at < 0x80 ? 1 : utf8_size(at);
         if (!size) to = put_hex(put(to, "\\\\udc"), *at++);
         else if (*at < 0x20) to = put_hex(put(to, "\\u00"), *at++);
         else {

@@ -23,15 +23,20 @@ def like(ours, original):
 class Function:
     """Stands for a function of os. An object, as a function would become a method as the attribute of a class."""
 
-    def __init__(self, original, around, module):
+    def __init__(self, original, module, before, after):
         self.__name__ = self.__qualname__ = original.__name__
         self.__module__ = module
         self.__doc__ = original.__doc__
         self.__wrapped__ = original
-        self._around = around
+        self._before, self._after = before, after
 
     def __call__(self, *args, **named):
-        return self._around(self.__wrapped__, *args, **named)
+        if self._before is not None:
+            core.quietly(self.__name__, self._before, *args, **named)
+        result = self.__wrapped__(*args, **named)
+        if self._after is not None:
+            core.quietly(self.__name__, self._after, result, *args, **named)
+        return result
 
     def __repr__(self):
         return repr(self.__wrapped__)
@@ -40,10 +45,13 @@ class Function:
         return self.__name__
 
 
-def replace(module, name, around):
-    """Replace a function of os by one that calls around(original, ...), in the sets of what it can do as well."""
+def replace(module, name, before=None, after=None):
+    """Replace a function of os, so that before(...) and after(result, ...) are told of its calls.
+
+    They take its arguments by its own names. It stays in the sets of what can be done with it.
+    """
     original = getattr(module, name)
-    ours = Function(original, around, module.__name__)
+    ours = Function(original, module.__name__, before, after)
     for can in ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids"):
         if original in getattr(module, can, ()):
             getattr(module, can).add(ours)

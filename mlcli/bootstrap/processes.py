@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 def start():
     """Watch how this process starts others, turns into another, and leaves at once."""
-    patching.replace(os, "system", around=_system)
-    patching.replace(os, "_exit", around=_exit)
-    patching.replace(os, "execv", around=_exec)
-    patching.replace(os, "execve", around=_exec)
+    patching.replace(os, "system", before=_system)
+    patching.replace(os, "_exit", before=_exit)
+    patching.replace(os, "execv", before=_exec)
+    patching.replace(os, "execve", before=_exec)
 
 
 def patch(subprocess):
@@ -32,18 +32,15 @@ def _tell(command, env):
     core.tell("sub", argv=core.shown_argv(command), env=env)
 
 
-def _system(original, command):
-    core.quietly("system", _tell, command, False)
-    return original(command)
+def _system(command):
+    _tell(command, False)
 
 
-def _exec(original, path, argv, *env, **named):
+def _exec(path, argv, env=None):
     if os.path.exists(path):  # execvp tries every directory of PATH
-        core.quietly("exec", _tell, argv, bool(env) and env[0] is not os.environ)
-        core.quietly("exec", core.flush)
-    return original(path, argv, *env, **named)
+        _tell(argv, env is not None and env is not os.environ)
+        core.flush()
 
 
-def _exit(original, *args, **named):
+def _exit(status):
     core.leaving()
-    return original(*args, **named)

@@ -42,6 +42,20 @@ PROGRAMS = {
         os.rename("f", "g", src_dir_fd=fd, dst_dir_fd=fd); print(os.listdir("d"))
         os.unlink("g", dir_fd=fd); print(os.listdir("d"))
         """,
+    "arguments by name": """
+        import os
+        os.rename(src="x.csv", dst="y.csv"); os.replace(src="y.csv", dst="x.csv")
+        fd = os.open(path="x.csv", flags=os.O_RDONLY, mode=0o600, dir_fd=None); os.chdir(path="."); os.remove(path="x.csv")
+        print(sorted(os.listdir(path=".")), [each.name for each in os.scandir(path=".")] != [], os.system(command="exit 3"))
+        """,
+    "arguments that are wrong": """
+        import os
+        for call in (lambda: os.rename("x"), lambda: os.open(), lambda: os.open("x.csv", "r"), lambda: os.remove(nothing=1),
+                     lambda: os.open([], 0), lambda: os.open("none", 0), lambda: os.listdir("none"), lambda: os.execv("x", []),
+                     lambda: os.chdir("none"), lambda: os.rename("none", "other")):
+            try: call()
+            except Exception as error: print(repr(error))
+        """,
     "errors": """
         for call in (lambda: open("none"), lambda: open("x.csv", "q"), lambda: open("x.csv", 3), lambda: open(None),
                      lambda: open("x.csv", "rb", encoding="u"), lambda: open([]), lambda: open("x.csv", nothing=1)):

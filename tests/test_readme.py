@@ -79,6 +79,7 @@ def project(machine, git, monkeypatch) -> Path:
     git("init", "-q")
     for name, text in scripts().items():
         (path / name).write_text(text)
+    (path / ".gitignore").write_text("*.joblib\n")
     git("add", "-A")
     git("commit", "-qm", "Train a forest")
     return path

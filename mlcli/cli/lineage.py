@@ -116,9 +116,8 @@ def _run_branch(link: Link) -> Branch:
         below.append((_label("inputs", ""), _inputs(run)))
     if link.upstream:
         below.append((_label("made by", ""), [_origin(origin) for origin in link.upstream]))
-    if run.outputs:
-        told_outputs: list[Branch] = [(words.told_output(each), []) for each in run.outputs[:20]]
-        below.append((_label("outputs", ""), told_outputs))
+    if outputs := words.other_outputs(run):
+        below.append((_label("outputs", ""), [(words.told_output(each), []) for each in outputs[:20]]))
     files: list[Branch] = [
         (_file(file, is_here=is_here), []) for file, is_here in zip(link.artifacts, link.here, strict=True)
     ]

@@ -153,10 +153,11 @@ def _seen(run: Run) -> None:
         told = "  ".join(f"{key}={words.told_value(value)}" for key, value in fit.params.items())
         shape = " × ".join(map(str, fit.shape))
         _line("fits" if at == 0 else "", output.escaped(f"{fit.cls.rpartition('.')[2]}({told})  {shape}  {fit.at}"))
-    for at, each in enumerate(run.outputs[:10]):
+    outputs = words.other_outputs(run)
+    for at, each in enumerate(outputs[:10]):
         _line("outputs" if at == 0 else "", words.told_output(each))
-    if len(run.outputs) > 10:
-        _line("", f"… and {len(run.outputs) - 10} more")
+    if len(outputs) > 10:
+        _line("", f"… and {len(outputs) - 10} more")
     if run.usage and run.usage.cpu_seconds is not None:
         memory = f" · {words.size(run.usage.peak_memory)} at most" if run.usage.peak_memory else ""
         _line("usage", f"{words.duration(run.usage.cpu_seconds)} of CPU{memory}")

@@ -99,6 +99,12 @@ def told_input(each: Input) -> str:
     return f"{escaped(each.path)} {size(each.size)} {told}{kept}"
 
 
+def other_outputs(run: Run) -> list[Output]:
+    """What a run wrote that is not told already, as an artifact of the same path."""
+    told = {(file.path, file.digest) for file in run.artifacts}
+    return [each for each in run.outputs if (each.path, each.digest) not in told]
+
+
 def told_output(each: Output) -> str:
     """A file that a run wrote, escaped: models/model.joblib model (pickle) Pipeline 703 kB sha256:0f9daaf9238f."""
     kind = each.kind + (f" ({each.format})" if each.format else "")

@@ -52,11 +52,14 @@ class _Places:
 
     def __init__(self, root: str, ours: Iterable[str]) -> None:
         self.root = root.rstrip("/") + "/"
-        self.ours = tuple(place.rstrip("/") + "/" for place in ours if place)
+        places = [place.rstrip("/") + "/" for place in ours if place]
+        # A run that is made again has its workspace in mlcli's own cache.
+        self.ours = tuple(place for place in places if not self.root.startswith(place))
 
     def is_data(self, path: str) -> bool:
         inside = path.startswith(self.root)
-        if path.startswith(self.ours) or path.endswith(_CODE) or any(part in path for part in _NOBODYS):
+        below = path[len(self.root) - 1 :] if inside else path
+        if path.startswith(self.ours) or path.endswith(_CODE) or any(part in below for part in _NOBODYS):
             return _is_packaged_data(path)
         if "/site-packages/" in path or "/dist-packages/" in path:
             return _is_packaged_data(path)

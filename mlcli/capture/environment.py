@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ..domain.secrets import MASK, masked_text, masked_value
 from ..domain.source import Environment
+from . import pythons
 
 ALLOWED = (
     "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED",
@@ -25,8 +26,8 @@ def noted(argv: Sequence[str], environ: Mapping[str, str], declared: Sequence[st
 
     The variables that are `declared` are noted, too; one that is not set as ''.
     """
-    prefix = _prefix_of(argv[0], environ) if argv else sys.prefix
-    version, packages = _installed(prefix) if prefix else ("", {})
+    prefix = pythons.prefix_of(argv[0], environ) if argv else sys.prefix
+    version, packages = pythons.installed(prefix, environ) if prefix else ("", {})
     if prefix == sys.prefix:
         version = ".".join(map(str, sys.version_info[:3]))
     return Environment(
@@ -52,54 +53,37 @@ def _declared(name: str, value: str) -> str:
     return f"{shown} sha256:{sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def of_process(noted: Environment, prefix: str, version: str) -> Environment:
-    """The environment, with the interpreter that the command turned out to run in, where it named none itself."""
+def of_process(
+    noted: Environment, prefix: str, version: str, environ: Mapping[str, str], directories: Sequence[str]
+) -> Environment:
+    """The environment, with the interpreter that the command turned out to run in, where it named none itself.
+
+    Where that is none of the likely ones, where it is installed is told, so that it is found again; `directories` are
+    those that may hold a virtual environment.
+    """
     if noted.python or not prefix:
         return noted
-    return replace(noted, python=version, packages=_installed(prefix)[1])
+    likely = {pythons.prefix_of(program, environ) for program in pythons.likely(environ, directories)}
+    hidden = "" if prefix in likely else prefix
+    return replace(noted, python=version, packages=pythons.installed(prefix, environ)[1], prefix=hidden)
 
 
-def _prefix_of(program: str, environ: Mapping[str, str]) -> str:
-    """Where the interpreter that `program` names is installed; '' where it names none.
-
-    Asking it would cost a process: the directory above its `bin` tells the same.
-    """
-    if not os.path.basename(program).startswith(("python", "pypy")):
-        return ""
-    from shutil import which
-
-    found = which(program, path=environ.get("PATH"))
-    return os.path.dirname(os.path.dirname(os.path.abspath(found))) if found else ""
-
-
-def _installed(prefix: str) -> tuple[str, dict[str, str]]:
-    """The Python version and the packages of an installation, from the names of its directories."""
-    library = os.path.join(prefix, "lib")
-    names = [name for name in _listed(library) if name.startswith(("python", "pypy"))]
-    if len(names) != 1:
-        names = [name for name in names if name == f"python{sys.version_info[0]}.{sys.version_info[1]}"]
-    if not names:
-        return "", {}
-    packages = {}
-    for name in _listed(os.path.join(library, names[0], "site-packages")):
-        stem, _, ending = name.rpartition(".")
-        if ending == "dist-info":
-            package, _, version = stem.partition("-")
-            packages[package.lower().replace("_", "-")] = version
-    return _venv_version(prefix) or names[0].removeprefix("python"), dict(sorted(packages.items()))
+def again(
+    own: Environment, before: Environment, argv: Sequence[str], environ: Mapping[str, str], directories: Sequence[str]
+) -> Environment:
+    """The environment that the command will find now for one that it had before, where its words (`own`) name none."""
+    if own.python or not before.python:
+        return own
+    programs = [program for program in (argv[0], *pythons.likely(environ, directories)) if pythons.is_python(program)]
+    prefixes = [pythons.asked_prefix(program, environ) for program in programs]
+    if prefixes == [pythons.prefix_of(program, environ) for program in programs]:  # else it was that of a shim
+        prefixes.append(before.prefix)
+    found = [pythons.installed(prefix, environ) for prefix in dict.fromkeys(prefixes) if prefix]
+    now = next((each for each in found if each[1] == before.packages and is_version(each[0], before.python)), None)
+    version, packages = now or next((each for each in found if each[0]), ("", {}))
+    return replace(own, python=version, packages=packages)
 
 
-def _venv_version(prefix: str) -> str:
-    try:
-        with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
-            lines = dict(line.split(" = ", 1) for line in file.read().splitlines() if " = " in line)
-    except OSError:
-        return ""
-    return lines.get("version") or ".".join(lines.get("version_info", "").split(".")[:3])
-
-
-def _listed(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
+def is_version(one: str, other: str) -> bool:
+    """Whether two versions are the same as far as both are told: 3.11 and 3.11.7."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

@@ -145,7 +145,10 @@ class GitState(Struct, frozen=True, kw_only=True):
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """The machine and interpreter mlcli saw; `variables` holds an allowlist only."""
+    """The machine and interpreter mlcli saw; `variables` holds an allowlist, and what was declared.
+
+    `prefix` is where the interpreter is installed, told only of one that the command's own words do not lead to.
+    """
 
     python: str = ""
     implementation: str = ""
@@ -154,6 +157,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     cpus: int | None = None
     variables: dict[str, str] = {}
     packages: dict[str, str] = {}
+    prefix: str = ""
 
 
 class Process(Struct, frozen=True, kw_only=True):

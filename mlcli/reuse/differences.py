@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..capture.environment import is_version
 from ..domain.observed import Output
 from ..domain.run import Input, ParamSource, Run
 from ..domain.source import Environment
@@ -118,18 +119,13 @@ def _input(before: Input, present: Present) -> str:
 
 def _environment(run: Run, present: Present) -> Iterator[Reason]:
     before = run.environment
-    now = next((each for each in present.environments if _installed(each) == _installed(before)), None)
-    now = now or next((each for each in present.environments if each.python), present.environments[0])
+    now = present.environment(before)
     for key in ("python", "platform", "machine"):
         was, is_ = getattr(before, key), getattr(now, key)
-        if was != is_:
+        if was != is_ and not (was and is_ and is_version(was, is_)):
             yield Reason("environment", key, f"{was or 'unknown'} -> {is_ or 'unknown'}")
     yield from _changes("packages", before.packages, now.packages)
     yield from _changes("variables", _variables(before), _variables(now))
-
-
-def _installed(environment: Environment) -> tuple[str, dict[str, str]]:
-    return environment.python, environment.packages
 
 
 def _variables(environment: Environment) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -79,24 +79,14 @@ class Present:
         sources = found(self.workspace, self.asked.inputs, cwd=self.asked.cwd)
         return {source.path: self._digests.of(source.file) for source in sources}
 
+    def environment(self, before: Environment) -> Environment:
+        """The environment that the command finds, for one that it had before."""
+        directories = [self.asked.cwd, self.workspace.root]
+        return environment.again(self._own, before, self.asked.argv, self.workspace.environ, directories)
+
     @cached_property
-    def environments(self) -> list[Environment]:
-        """The environments that the command may find: one, but where it names no Python and starts one."""
-        return list(self._environments())
-
-    def _environments(self) -> Iterator[Environment]:
-        asked, environ = self.asked, self.workspace.environ
-        own = self._noted(asked.argv)
-        yield own
-        if own.python:
-            return
-        places = [environ.get("VIRTUAL_ENV"), f"{asked.cwd}/.venv", f"{self.workspace.root}/.venv"]
-        for program in [*(f"{place}/bin/python" for place in places if place), "python", "python3"]:
-            if (noted := self._noted([program])).python:
-                yield noted
-
-    def _noted(self, argv: Sequence[str]) -> Environment:
-        return environment.noted(argv, self.workspace.environ, self.asked.variables)
+    def _own(self) -> Environment:
+        return environment.noted(self.asked.argv, self.workspace.environ, self.asked.variables)
 
 
 def _blobs(path: str, algorithm: str) -> set[str]:

@@ -121,12 +121,14 @@ def seen(
     if Kind.PARAMS in watch.kinds:
         found = replace(found, params=values.params(workspace, run, streams, found.inputs))
     found = replace(found, metrics=values.metrics(workspace, run, streams, found.outputs, watch.kinds))
-    environment = capture.environment.of_process(run.environment, *_interpreter(streams))
+    environment = capture.environment.of_process(
+        run.environment, *_interpreter(streams), workspace.environ, [cwd, workspace.root]
+    )
     off = ALL - watch.kinds
     missing += [watch.trouble] if watch.trouble else []
     told = Capture(
         complete=bool(streams) and not missing and not off & _KNOWN,
-        processes=len({stream.pid for stream in streams}),
+        processes=completeness.processes(streams),
         listed=files.listed(workspace, streams, [*run.inputs, *found.inputs], found.outputs),
         missing=[masked_text(line) for line in missing],
         off=sorted(str(kind) for kind in off),

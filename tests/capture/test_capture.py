@@ -65,6 +65,31 @@ def test_the_interpreter_of_the_command_is_noted_and_not_our_own(repo: Path, mac
     assert (theirs.python, theirs.packages) == ("3.12.9", {"some-thing": "1.2"})
 
 
+def test_packages_of_the_user_and_of_the_python_below_an_environment_are_noted_where_it_finds_them(machine: Path):
+    def package(*parts: str) -> None:
+        machine.joinpath(*parts[:-1], "lib", "python3.12", "site-packages", f"{parts[-1]}.dist-info").mkdir(
+            parents=True
+        )
+
+    def packages(prefix: str, **more: str) -> dict[str, str]:
+        (machine / prefix / "bin").mkdir(exist_ok=True)
+        (machine / prefix / "bin" / "python").touch(0o755)
+        environ = {"HOME": str(machine / "home"), **more}
+        return environment.noted([str(machine / prefix / "bin" / "python")], environ).packages
+
+    package("base", "one-1")
+    package("base", "two-1")
+    package("home", ".local", "two-2")
+    package("venv", "three-3")
+    config = f"home = {machine}/base/bin\nversion_info = 3.12.4.final.0\ninclude-system-site-packages = "
+    (machine / "venv" / "pyvenv.cfg").write_text(config + "false\n")
+    assert packages("base") == {"one": "1", "two": "2"}
+    assert packages("base", PYTHONNOUSERSITE="1") == {"one": "1", "two": "1"}
+    assert packages("venv") == {"three": "3"}
+    (machine / "venv" / "pyvenv.cfg").write_text(config + "true\n")
+    assert packages("venv") == {"one": "1", "two": "2", "three": "3"}
+
+
 @pytest.mark.parametrize("argv", [["sh", "train.sh"], ["./train"], ["/nowhere/python"], [""]])
 def test_of_a_command_that_is_no_python_no_packages_are_noted(argv: list[str]):
     assert environment.noted(argv, os.environ).packages == {}

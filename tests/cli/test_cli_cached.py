@@ -190,6 +190,42 @@ def test_the_python_that_a_shell_script_finds_is_compared(project, cached, monke
     assert has_run(cached(command=command)), "it has other packages"
 
 
+def environment(at: Path) -> Path:
+    """A virtual environment, and where its packages lie."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(at)], check=True)
+    return next((at / "lib").glob("python*")) / "site-packages"
+
+
+def program(at: Path, text: str, monkeypatch) -> None:
+    """A shell script on the PATH."""
+    at.parent.mkdir(exist_ok=True)
+    at.write_text(f"#!/bin/sh\n{text}\n")
+    at.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{at.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_the_environment_that_a_launcher_keeps_elsewhere_is_compared(project, cached, machine, monkeypatch) -> None:
+    packages = environment(machine / "envs" / "hidden")
+    program(machine / "bin" / "poetry", f'shift 2; exec {machine}/envs/hidden/bin/python "$@"', monkeypatch)
+    command = ("poetry", "run", "python", "train.py")
+    assert has_run(cached(command=command))
+    assert not has_run(cached(command=command))
+    (packages / "numpy-1.0.dist-info").mkdir()
+    assert has_run(cached(command=command))
+
+
+def test_the_python_that_a_shim_stands_for_is_compared(project, cached, machine, monkeypatch) -> None:
+    for name in ("one", "two"):
+        environment(machine / name)
+    (machine / "two" / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.1.4\n")
+    shim = machine / "shims" / "python"
+    program(shim, f'exec {machine}/one/bin/python "$@"', monkeypatch)
+    assert has_run(cached())
+    assert not has_run(cached())
+    shim.write_text(f'#!/bin/sh\nexec {machine}/two/bin/python "$@"\n')
+    assert "-> 3.1.4\n" in cached().stderr
+
+
 def test_a_shell_may_read_what_nobody_sees(project, cached) -> None:
     (project / "train.sh").write_text("python train.py\n")
     command = ("sh", "train.sh")

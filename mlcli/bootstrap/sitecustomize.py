@@ -45,9 +45,21 @@ def _code(name, here):
         with FileIO(beside, "w") as file:
             file.write(key + marshal.dumps(code))
         os.replace(beside, cache)
+        if name == "core":
+            _keep_own_bytecode()
     except OSError:
         pass
     return code
+
+
+def _keep_own_bytecode():
+    """Have this file's own bytecode beside it also where Python may write none: it is in a cache of ours."""
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode = False
+        try:
+            __spec__.loader.get_code(__name__)
+        finally:
+            sys.dont_write_bytecode = True
 
 
 def _flags(text):

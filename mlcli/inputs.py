@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
+from .domain.digest import digest_of
 from .domain.names import quoted
 from .domain.observed import Output
 from .domain.run import Input
@@ -71,12 +72,10 @@ def changed(workspace: Workspace, inputs: Sequence[Taken]) -> list[str]:
 
 def files_digest(directory: str, digest: Callable[[str], str]) -> str:
     """One digest for the files that lie in a directory itself, as for an artifact that is a directory; '' for none."""
-    from hashlib import sha256
-
     lines = []
     with suppress(OSError, MlcliError), os.scandir(directory) as entries:
         lines = sorted(f"{digest(entry.path)}  {entry.name}\n" for entry in entries if entry.is_file())
-    return f"sha256:{sha256(''.join(lines).encode('utf-8', 'surrogateescape')).hexdigest()}" if lines else ""
+    return digest_of("".join(lines).encode("utf-8", "surrogateescape")) if lines else ""
 
 
 def names_digest(directory: str, path: str, read: Iterable[Input], written: Iterable[Output]) -> str:
@@ -84,8 +83,6 @@ def names_digest(directory: str, path: str, read: Iterable[Input], written: Iter
 
     Of files, those that end like one that was `read` below it, all where none was; without what was `written`.
     """
-    from hashlib import sha256
-
     below = "" if path == "./" else path
     own = {each.path[len(below) :].partition("/")[0] for each in written if each.path.startswith(below)}
     endings = {os.path.splitext(each.path)[1] for each in read if each.path.startswith(below)}
@@ -98,7 +95,7 @@ def names_digest(directory: str, path: str, read: Iterable[Input], written: Iter
                 names.append(f"{entry.name}/\n")
             elif not endings or os.path.splitext(entry.name)[1] in endings:
                 names.append(f"{entry.name}\n")
-    return f"sha256:{sha256(''.join(sorted(names)).encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return digest_of("".join(sorted(names)).encode("utf-8", "surrogateescape"))
 
 
 def _change(workspace: Workspace, before: Taken) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from ..domain.digest import digest_of
 from ..domain.secrets import MASK, masked_text, masked_value
 from ..domain.source import Environment
 from . import pythons
@@ -47,10 +48,8 @@ def _declared(name: str, value: str) -> str:
     masked = str(masked_value(name, value))
     if masked == value and len(value) <= _LONGEST:
         return value
-    from hashlib import sha256
-
     shown = MASK if masked != value else value[:100] + "…"
-    return f"{shown} sha256:{sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    return f"{shown} {digest_of(value.encode('utf-8', 'surrogateescape'))[:15]}"
 
 
 def of_process(

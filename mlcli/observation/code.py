@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..domain.digest import blob_id, digest_of
 from ..domain.observed import Code, Elsewhere, Module
 from ..domain.source import GitState
 from ..gitrepo import blobs_at, find_root, read_state
@@ -39,8 +39,8 @@ def executed(streams: Sequence[Stream], scripts: Sequence[str], *, root: str, gi
         return None
     lines = [f"{each.blob}  {each.path}\n" for each in modules]
     lines += [f"{each.digest}  {os.path.basename(each.path)}/\n" for each in elsewhere]
-    digest = hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
-    return Code(digest=f"sha256:{digest}", modules=modules, elsewhere=elsewhere)
+    digest = digest_of("".join(sorted(lines)).encode("utf-8", "surrogateescape"))
+    return Code(digest=digest, modules=modules, elsewhere=elsewhere)
 
 
 def blob_of(path: str, algorithm: str = "sha1") -> str:
@@ -50,7 +50,7 @@ def blob_of(path: str, algorithm: str = "sha1") -> str:
             content = file.read(_MAX_SIZE)
     except OSError:
         return ""
-    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return blob_id(content, algorithm)
 
 
 def algorithm_of(git: GitState) -> str:
@@ -107,8 +107,7 @@ def _repository(place: str, paths: Sequence[str]) -> Elsewhere:
 def digest_below(place: str, files: Iterable[str]) -> str:
     """One digest over files of code below a directory, named by their paths in it."""
     lines = [f"{blob_of(os.path.join(place, path))}  {path}\n" for path in files]
-    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-    return f"sha256:{digest}"
+    return digest_of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def _stamp(path: str) -> Stamp | None:

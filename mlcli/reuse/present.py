@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..capture import environment
+from ..domain.digest import blob_id
 from ..domain.numbers import parsed_size
 from ..domain.run import Artifact
 from ..domain.source import Environment
@@ -90,13 +91,10 @@ class Present:
 
 
 def _blobs(path: str, algorithm: str) -> set[str]:
-    import hashlib
-
     try:
         with open(path, "rb") as file:
             content = file.read()
     except OSError:
         return set()
     spelled = {content, content.replace(b"\r\n", b"\n")}
-    headed = (b"blob %d\0" % len(each) + each for each in spelled)
-    return {hashlib.new(algorithm, each, usedforsecurity=False).hexdigest() for each in headed}
+    return {blob_id(each, algorithm) for each in spelled}

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..domain import digest
 from ..domain.order import Sort
 from ..domain.query import Both, Compare, Either, Filter
 from ..errors import Corrupt, MlcliError
-from . import digest
 from .entries import EXACT, RACY_NS, Known, ShardEntries, ShardReader, pairs_of
 from .schema import Document
 

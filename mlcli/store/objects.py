@@ -7,13 +7,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Any
 
+from ..domain.digest import LARGE, digest_of, for_content
 from ..domain.names import check_artifact_path, quoted
 from ..domain.run import Artifact
 from ..errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from . import layout
-from .digest import digest_of
 from .faults import reason
 from .files import Files, write_all
 
@@ -61,7 +60,7 @@ class _Keeper:
                 return artifact
         finally:
             os.close(reading)
-        artifact = Artifact(path=path, size=size, digest=f"sha256:{_sha256(data).hexdigest()}")
+        artifact = Artifact(path=path, size=size, digest=_digest_of(data))
         try:
             placed = self._placed(data, layout.object_path(artifact.digest), target)
         except OSError as error:
@@ -211,8 +210,9 @@ def _opened(source: str) -> tuple[int, int]:
 
 def _digested(reading: int, writing: int | None = None) -> tuple[int, str]:
     """Read a file to its end, and copy it if asked; its size and digest."""
-    sha, size = _sha256(), 0
-    buffer = memoryview(bytearray(_BUFFER))
+    expected = os.fstat(reading).st_size
+    sha, size = for_content(expected), 0
+    buffer = memoryview(bytearray(min(expected + 1, _BUFFER)))
     while count := os.readv(reading, [buffer]):
         part = buffer[:count]
         sha.update(part)
@@ -222,10 +222,10 @@ def _digested(reading: int, writing: int | None = None) -> tuple[int, str]:
     return size, f"sha256:{sha.hexdigest()}"
 
 
-def _sha256(data: bytes = b"") -> Any:
-    from hashlib import sha256
-
-    return sha256(data)
+def _digest_of(data: bytes) -> str:
+    sha = for_content(LARGE)  # there may be ten thousand of them
+    sha.update(data)
+    return f"sha256:{sha.hexdigest()}"
 
 
 def digest_of_file(path: str) -> str:

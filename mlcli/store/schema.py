@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ..domain import digest
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.numbers import finite
@@ -21,7 +22,6 @@ from ..domain.run import Metric, Run
 from ..domain.stage import Event, Holder
 from ..domain.typed import typed
 from ..errors import Corrupt, InvalidValue, NewerFormat
-from . import digest
 from .files import MAX_DOCUMENT
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .. import capture
-from ..domain.observed import Capture, Code, Kind, Usage
+from ..domain.observed import Capture, Code, Fit, Kind, Usage
 from ..domain.run import Run
 from ..domain.secrets import masked_text
 from ..errors import MlcliError
@@ -95,11 +95,11 @@ def seen(
     digests: Digests | None = None,
 ) -> Seen:
     """Add up what was seen of a run that ended, keep what it wrote, and tell what its document should say of it."""
-    from ..observation import completeness, events, fits
+    from ..observation import completeness, events
     from . import files, models, values
 
     streams = events.read(watch.events) if watch.events else []
-    made = fits.fits(streams, workspace.root) if Kind.MODELS in watch.kinds else []
+    made = _fits(workspace, streams) if Kind.MODELS in watch.kinds else []
     found = Seen(fits=made, usage=Usage(cpu_seconds=ending.cpu_seconds, peak_memory=ending.peak_memory))
     missing = completeness.missing(streams, argv, ending.pid, native=watch.native) if watch.events else []
     with workspace.store.adding_content(), digests or workspace.store.digesting() as digests:
@@ -134,6 +134,16 @@ def seen(
         off=sorted(str(kind) for kind in off),
     )
     return replace(found, capture=told, environment=environment)
+
+
+def _fits(workspace: Workspace, streams: Sequence[Stream]) -> list[Fit]:
+    from ..observation.events import Fitted
+
+    if not any(stream.of(Fitted) for stream in streams):
+        return []
+    from ..observation import fits
+
+    return fits.fits(streams, workspace.root)
 
 
 def forget(workspace: Workspace, run: Run) -> None:

@@ -30,18 +30,12 @@ class Beside:
         self._read: dict[str, int] = {}
 
     def start(self, pid: int) -> None:
-        """Begin, and load what is needed at the end; nothing is read in the first second: most commands end in it."""
+        """Begin. Nothing is done in the first second, as most commands end in it."""
         self._workspace.note_command(self._run_id, pid)
-        import threading
-
-        import msgspec
-
-        from ..observation import code, completeness, files, fits, kinds  # noqa: F401
-        from ..observation.events import Opened
-
-        self._over, self._undecodable = threading.Event(), (msgspec.DecodeError, UnicodeDecodeError)
-        self._decoder = msgspec.json.Decoder(Opened)
         if self._events or self._system:
+            import threading
+
+            self._over = threading.Event()
             self._thread = threading.Thread(target=self._work, args=(pid,), name="digests", daemon=True)
             self._thread.start()
 
@@ -62,11 +56,23 @@ class Beside:
         second = 0
         while not self._over.wait(1.0):
             second += 1
+            if second == 1:
+                self._load()
             if self._system is not None:
                 self._system.sample(pid)
             for path in self._new() if self._events and second % _EVERY == 1 else ():
                 if not self._over.is_set():
                     self.digests.of(path)
+
+    def _load(self) -> None:
+        """Load what is needed at the end, too, while the command works anyway."""
+        import msgspec
+
+        from ..observation import code, completeness, files, fits, kinds, metrics, params, printed  # noqa: F401
+        from ..observation.events import Opened
+
+        self._undecodable = (msgspec.DecodeError, UnicodeDecodeError)
+        self._decoder = msgspec.json.Decoder(Opened)
 
     def _new(self) -> list[str]:
         """The large files that were read since we last looked."""

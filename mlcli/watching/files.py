@@ -14,7 +14,6 @@ from ..domain.run import PACKAGED, Input, Run
 from ..domain.secrets import masked_text
 from ..errors import MlcliError
 from ..inputs import MAX_FILES, files_digest, names_digest
-from ..observation import fits, kinds
 from ..observation.events import Listed, Reached, Stream
 from ..observation.files import Read, Touched, touched
 from ..workspace import Workspace
@@ -85,6 +84,8 @@ def outputs(
     declared: Collection[str] = (),
 ) -> list[Output]:
     """What was written and is there, its content kept where it is not too large; of `declared` it is known to be."""
+    from ..observation import fits, kinds
+
     limit = parsed_size(workspace.settings.output_limit) or 0
     makers = fits.makers(streams)
     only_read = {each.path for each in read if not each.changed}

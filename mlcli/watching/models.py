@@ -10,7 +10,6 @@ from ..domain.names import check_artifact_path
 from ..domain.observed import Fit, Output
 from ..domain.run import Artifact, Model, Run
 from ..errors import MlcliError
-from ..observation import kinds
 from ..workspace import Workspace
 from .files import placed
 
@@ -43,6 +42,8 @@ def _flavor(workspace: Workspace, output: Output) -> str:
     """What loads it: a pickle of an estimator alone is scikit-learn's, any other joblib's."""
     if "pickle" not in output.format:
         return _FLAVORS.get(output.format, output.format)
+    from ..observation import kinds
+
     first = next(iter(kinds.recognised(placed(workspace, output.path)).classes), "")
     return "sklearn" if first == output.cls and first.startswith("sklearn.") else "joblib"
 

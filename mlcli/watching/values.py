@@ -6,21 +6,23 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from ..domain.names import check_key
 from ..domain.observed import Kind, Output
 from ..domain.run import Input, MetricPoint, MetricSource, Param, Run
 from ..errors import MlcliError
-from ..observation import metrics as measuring
-from ..observation import params as parsing
 from ..observation.events import Fitted, Measured, Parsed, Stream
-from ..observation.metrics import Series
 from ..tracking import SeenMetric
 from ..workspace import Workspace
 from .files import placed
 
+if TYPE_CHECKING:
+    from ..observation.series import Series
+
 _CONFIGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _CONFIG_SIZE = 2**16
+_MAY_MEASURE = {"metrics", "data", "file"}
 SYSTEM = "system/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -34,37 +36,40 @@ def params(workspace: Workspace, run: Run, streams: Sequence[Stream], inputs: Se
         if each.path.endswith(_CONFIGS) and each.size <= _CONFIG_SIZE and not each.changed
     ]
     guessed = {key: param for key, param in run.params.items() if param.source.guessed}
-    return parsing.found(parsed, configs, guessed)
+    if not parsed and not configs:
+        return guessed
+    from ..observation.params import found
+
+    return found(parsed, configs, guessed)
 
 
 def metrics(
     workspace: Workspace, run: Run, streams: Sequence[Stream], outputs: Sequence[Output], kinds: Collection[Kind]
 ) -> list[SeenMetric]:
     """The metrics that libraries computed, files hold and the command printed, in this order of trust."""
-    library: list[Series] = []
-    files: list[Series] = []
-    if Kind.METRICS in kinds:
-        measured = [event for stream in streams for event in stream.of(Measured)]
-        fitted = [event for stream in streams for event in stream.of(Fitted)]
-        library = [*measuring.measured(measured, workspace.root), *measuring.searched(fitted, workspace.root)]
-        files = [
-            series
-            for output in outputs
-            if output.kind in {"metrics", "data", "file"}
-            for series in measuring.from_file(placed(workspace, output.path), output.path)
-        ]
+    measured = [event for stream in streams for event in stream.of(Measured)] if Kind.METRICS in kinds else []
+    fitted = [event for stream in streams for event in stream.of(Fitted)] if Kind.METRICS in kinds else []
+    likely = [each for each in outputs if each.kind in _MAY_MEASURE] if Kind.METRICS in kinds else []
     printed = _printed(workspace, run) if Kind.PRINTED in kinds else []
     logged = workspace.store.summary(run.id)
-    merged = measuring.merged(library, files, printed, logged, [metric.last for metric in logged.values()])
+    merged: list[Series] = []
+    if measured or fitted or likely or printed:  # else what would tell is not loaded
+        from ..observation import metrics as told
+
+        library = [*told.measured(measured, workspace.root), *told.searched(fitted, workspace.root)]
+        files = [each for output in likely for each in told.from_file(placed(workspace, output.path), output.path)]
+        merged = told.merged(library, files, printed, logged, [metric.last for metric in logged.values()])
     sampled = [SeenMetric(name=name, source=MetricSource.SYSTEM) for name in logged if name.startswith(SYSTEM)]
-    return [*(told for series in merged if (told := _told(series, workspace.now()))), *sampled]
+    return [*(each for series in merged if (each := _told(series, workspace.now()))), *sampled]
 
 
 def _printed(workspace: Workspace, run: Run) -> list[Series]:
-    from ..observation import printed
-
     log = workspace.store.output_descriptor(run.id)
     try:
+        if not os.fstat(log).st_size:
+            return []
+        from ..observation import printed
+
         return printed.from_log(log)
     except OSError:
         return []

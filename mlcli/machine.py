@@ -23,7 +23,8 @@ def boot_id() -> str:
 def _start_ticks(pid: int) -> int:
     # The name in field 2 may hold spaces and parentheses: count from the last one. Field 22 is the start time.
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    ended = fields[:1] in (["Z"], ["X"])  # and nobody has asked how yet
+    return int(fields[19]) if len(fields) > 19 and not ended else 0
 
 
 def this_process() -> Process:

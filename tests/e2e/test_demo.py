@@ -18,6 +18,9 @@ TREE = """\
    ├─ params n_estimators 100  max_depth 10
    ├─ metrics loss 0.0
    ├─ env python
+   ├─ executed 1 module of the project sha256:
+   ├─ inputs
+   │  └─ site-packages/sklearn/datasets/data/iris.csv
    └─ artifacts
       ├─ model/model.joblib
       └─ model/model.json"""
@@ -47,7 +50,7 @@ def test_the_demo_shows_each_command_and_ends_with_the_refusal(stranger):
         "mlcli check", "mlcli run", "mlcli register iris", "mlcli promote iris@2 production", "mlcli check",
     ]  # fmt: skip
     at = rows.index("$ mlcli lineage iris@production") + 1
-    told = rows[at : at + 10]
+    told = rows[at : at + 13]
     assert all(part in row for part, row in zip(TREE.splitlines(), told, strict=True)), "\n".join(told)
     assert rows[-4:] == [
         "error   dirty  iris@2: it was made from uncommitted code: train.py",

@@ -15,7 +15,7 @@ TREE = """\
 └─ run
    ├─ command python train.py --n-estimators 100 --max-depth 10
    ├─ code
-   ├─ params n_estimators 100  max_depth 10
+   ├─ params data iris  n_estimators 100  max_depth 10  seed 1
    ├─ metrics loss 0.0
    ├─ env python
    ├─ executed 1 module of the project sha256:

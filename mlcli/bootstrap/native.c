@@ -35,7 +35,7 @@ int __openat64_2(int, const char *, int);
 #define PUBLIC __attribute__((visibility("default")))
 #define LONGEST_ESCAPE 7 /* of one byte of a path, in JSON */
 #define MANY 256         /* from so many files on, a directory is told of as one */
-#define KNOWN (1 << 16)
+#define KNOWN (1 << 17)
 #define DIRECTORIES (1 << 12)
 #define MOST_PROBES 64
 #define FIRST_HASH 0xCBF29CE484222325
@@ -71,7 +71,7 @@ struct place {
 static char events[PATH_MAX]; /* where to tell; empty: this process is not watched */
 static char library[PATH_MAX], hook[PATH_MAX];
 static struct place root, home;
-static struct place nobodys[6]; /* below these nothing is data */
+static struct place nobodys[7]; /* below these nothing is data */
 static int places, tells_files, tells_lists;
 
 static const char *const VARIABLES[] = {"MLCLI_CAPTURE_DIR", "MLCLI_CAPTURE", "MLCLI_RUN_ID", "MLCLI_ROOT",
@@ -193,7 +193,8 @@ static char *put_event(char *to, const char *kind, struct timespec time) {
     return put_number(to, (uint64_t)time.tv_nsec / 1000, 6);
 }
 
-/* Append a line to the file of process `pid`: by system calls, as the functions for it are ours. */
+/* Append a line to the file of process `pid`, 0 for the file that tells of all programs, as many of them open nothing.
+By system calls, as the functions for it are ours. */
 static void tell(pid_t pid, const char *line, const char *end) {
     char path[PATH_MAX + 40], *at = put(path, events);
     *at++ = '/';
@@ -507,7 +508,7 @@ static void tell_started(pid_t pid, const char *program, struct timespec time, i
         char line[strlen(program) * LONGEST_ESCAPE + 128];
         char *end = put_number(put(put_event(line, "exec", time), ",\"pid\":"), (uint64_t)pid, 1);
         end = put_quoted(put(end, ",\"p\":"), program);
-        tell(pid, line, put(end, failed ? ",\"failed\":true}\n" : "}\n"));
+        tell(0, line, put(end, failed ? ",\"failed\":true}\n" : "}\n"));
     }
     errno = before;
 }
@@ -613,7 +614,16 @@ static void keep_variables(void) {
     }
 }
 
-static void find_places(const char *program, int is_python) {
+/* What lies where a Python is installed, as its standard library, is nobody's data. */
+static void set_prefix(const char *python) {
+    char prefix[PATH_MAX];
+    if (!python || python[0] != '/' || strlen(python) >= sizeof prefix) return;
+    put(prefix, python);
+    for (int up = 0; up < 2 && *prefix; up++) *strrchr(prefix, '/') = 0;
+    set_nobodys(prefix, "");
+}
+
+static void find_places(void) {
     const char *user = getenv("HOME");
     set_place(&root, getenv("MLCLI_ROOT"), "");
     set_place(&home, user, "");
@@ -623,16 +633,17 @@ static void find_places(const char *program, int is_python) {
     set_nobodys(getenv("MLCLI_STORE"), "");
     set_nobodys(user, ".cache/");
     set_nobodys(user, ".config/");
-    if (!is_python) return;
-    char prefix[PATH_MAX];
-    put(prefix, program);
-    for (int up = 0; up < 2 && *prefix; up++) *strrchr(prefix, '/') = 0;
-    set_nobodys(prefix, "");
+}
+
+/* Whether a Python runs mlcli itself: what that reads is none of the run's, as the bootstrap knows, too. */
+static int is_mlcli(char *const argv[]) {
+    if (!argv || !argv[0] || !argv[1]) return 0;
+    const char *named = strcmp(argv[1], "-m") == 0 && argv[2] ? argv[2] : base_name(argv[1]);
+    return strcmp(named, "mlcli") == 0;
 }
 
 /* Tell that this program runs and is watched: of its arguments only such options of a Python as stop the bootstrap. */
-static void tell_program(const char *program, char *const argv[], int is_python) {
-    const char *name = argv && argv[0] ? base_name(argv[0]) : "";
+static void tell_program(const char *program, const char *name, char *const argv[], int is_python) {
     char line[(strlen(program) + strnlen(name, NAME_MAX)) * LONGEST_ESCAPE + 1024];
     char *end = put_number(put(put_event(line, "native", now()), ",\"pid\":"), (uint64_t)getpid(), 1);
     end = put_number(put(end, ",\"ppid\":"), (uint64_t)getppid(), 1);
@@ -644,7 +655,7 @@ static void tell_program(const char *program, char *const argv[], int is_python)
         if (strlen(flag) > 9 || strspn(flag + 1, "-bBdehiIEnoOPqrsSuvVx") != strlen(flag + 1)) continue;
         end = put_quoted(told++ ? put(end, ",") : end, flag);
     }
-    tell(getpid(), line, put(end, "]}\n"));
+    tell(0, line, put(end, "]}\n"));
 }
 
 __attribute__((constructor)) static void begin(int argc, char **argv) {
@@ -661,18 +672,20 @@ __attribute__((constructor)) static void begin(int argc, char **argv) {
         strlen(here.dli_fname) < sizeof library && here.dli_fname[0] == '/') {
         program[size] = 0;
         const char *name = base_name(program), *kinds = getenv(VARIABLES[1]);
-        int is_python = starts_with(name, "python") || starts_with(name, "pypy");
+        int is_python = starts_with(name, "python") || starts_with(name, "pypy"), is_ours = is_python && is_mlcli(argv);
         put(library, here.dli_fname);
         put(hook, library);
         *strrchr(hook, '/') = 0;
         put(events, directory);
         keep_variables();
-        find_places(program, is_python);
+        find_places();
+        if (is_python) set_prefix(program);
+        if (is_python && argv) set_prefix(argv[0]); /* as of a virtual environment */
         int files = !kinds || strstr(kinds, "inputs") || strstr(kinds, "outputs");
-        tells_files = files && !is_one_of(name, NO_DATA);
+        tells_files = files && !is_ours && !is_one_of(name, NO_DATA);
         /* A Python lists what it imports from; its bootstrap knows what for. */
         tells_lists = files && root.size && !is_python && !is_one_of(name, LIST_FOR_THEMSELVES);
-        tell_program(program, argv, is_python);
+        tell_program(program, is_ours ? "mlcli" : argv && argv[0] ? base_name(argv[0]) : name, argv, is_python);
     }
     errno = before;
 }

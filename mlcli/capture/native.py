@@ -30,7 +30,7 @@ def built(cache: str, environ: Mapping[str, str]) -> str:
     source = os.path.join(directory, "parts", "native.c")
     path = os.path.join(directory, f"native-{_digest(source, libc)}.so")
     if not os.path.exists(path):
-        _compile(source, path, _compiler(environ))
+        _compile(source, path, environ)
     return path
 
 
@@ -62,10 +62,11 @@ def _compiler(environ: Mapping[str, str]) -> Sequence[str]:
     raise NoNative(f"--native needs a C compiler: {told}", f"apt install gcc libc6-dev, or {_LEAVE_OUT}")
 
 
-def _compile(source: str, path: str, compiler: Sequence[str]) -> None:
+def _compile(source: str, path: str, environ: Mapping[str, str]) -> None:
     """Compile beside it and rename, so that no program ever loads a half of it."""
     import subprocess
 
+    compiler = _compiler(environ)
     beside = f"{path}.{os.getpid()}"
     try:
         done = subprocess.run(
@@ -76,7 +77,7 @@ def _compile(source: str, path: str, compiler: Sequence[str]) -> None:
             told = lines[0].strip() if lines else f"it exits with {done.returncode}"
             hint = f"apt install gcc libc6-dev, or {_LEAVE_OUT}"
             raise NoNative(f"--native: {compiler[0]} cannot compile the library: {told}", hint)
-        _check_loads(beside)
+        _check_loads(beside, environ)
         os.rename(beside, path)
     except OSError as error:
         raise NoNative(f"--native: {compiler[0]}: {error.strerror}", _LEAVE_OUT) from None
@@ -85,10 +86,10 @@ def _compile(source: str, path: str, compiler: Sequence[str]) -> None:
             os.unlink(beside)
 
 
-def _check_loads(path: str) -> None:
+def _check_loads(path: str, environ: Mapping[str, str]) -> None:
     """NoNative where programs could not load it and would each say so, as from a disk that is mounted noexec."""
     import subprocess
 
-    done = subprocess.run(["true"], env={**os.environ, "LD_PRELOAD": path}, capture_output=True, text=True)
+    done = subprocess.run(["true"], env={**environ, "LD_PRELOAD": path}, capture_output=True, text=True)
     if done.stderr:
         raise NoNative(f"--native: {done.stderr.splitlines()[0]}", f"set XDG_CACHE_HOME elsewhere, or {_LEAVE_OUT}")

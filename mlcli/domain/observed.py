@@ -107,7 +107,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 class Capture(Struct, frozen=True, kw_only=True):
     """How much of a run was seen. `missing` says, for each part that was not, what and how to mend it.
 
-    `complete` is whether all that the command read and executed is known. `processes` counts the Pythons that told of
+    `complete` is whether all that the command read and executed is known. `processes` counts those that told of
     themselves, `off` names what was turned off. `listed` are the directories of the project that were listed, as by a
     glob: by path, which ends with '/', one digest over the names that the run may have found there.
     """

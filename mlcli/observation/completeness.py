@@ -22,7 +22,7 @@ _HARMLESS = {
 _DEAF = {"I", "E", "S"}
 _ONLY_ASKED = {"-V", "-VV", "--version", "-h", "--help"}
 _NO_LIBC = "it is linked statically, or runs as another user"
-_NOTE_OF_GO = b"Go\0\0"
+_NOTE_OF_GO = b"\4\0\0\0Go\0\0"
 _HEAD = 2**15
 
 
@@ -46,6 +46,12 @@ def missing(streams: Sequence[Stream], argv: Sequence[str], pid: int, *, native:
     lines += _unseen_natively(streams)
     lines += [f"{each.where}: {each.what}" for stream in streams for each in stream.of(Trouble)]
     return list(dict.fromkeys(lines))[:20]
+
+
+def processes(streams: Sequence[Stream]) -> int:
+    """How many processes told of themselves."""
+    events = (event for stream in streams for event in stream.events)
+    return len({event.pid for event in events if isinstance(event, Began | Forked | Native)})
 
 
 def _nobody(argv: Sequence[str]) -> str:
@@ -97,6 +103,8 @@ def _unseen_natively(streams: Sequence[Stream]) -> list[str]:
     lines = []
     for event in natives:
         times.setdefault(event.pid, []).append(event.t)
+        if event.name in _HARMLESS:
+            continue
         if is_python(os.path.basename(event.exe)):
             began[event.pid] -= 1
             if began[event.pid] < 0 and not _ONLY_ASKED & set(event.flags):

@@ -1,6 +1,6 @@
 """What the watched processes of a run told, one JSON line an event, one file a process: written by `bootstrap/`.
 
-Of a process that the preloaded library is in, there is a second file.
+Of a process that the preloaded library is in there is a second file, and one, of no process, tells of all programs.
 Paths are absolute, times are seconds since 1970, `st` is (size in bytes, mtime in ns, inode) at that moment, `at` is
 (file, line). A line that does not read, as the last of a process that was killed, is passed over.
 """

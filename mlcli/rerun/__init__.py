@@ -77,7 +77,8 @@ def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Cal
         params={key: param for key, param in recorded.params.items() if param.source is ParamSource.DECLARED},
         inputs=[_as_input(workspace, each) for each in again.inputs if each.path in declared],
     )
-    request = Request(argv=argv, started=started, git=again.git, given=given)
+    variables = list(recorded.environment.variables)
+    request = Request(argv=argv, started=started, git=again.git, given=given, variables=variables)
     with standing_in(cwd), _stdout_as_stderr():
         done = run_command(there, request, cwd=cwd, announce=announce)
     if done.trouble is not None:

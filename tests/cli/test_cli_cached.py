@@ -266,6 +266,18 @@ def test_what_somebody_made_of_an_output_is_kept_before_it_is_replaced(project, 
     assert (project / "model.txt").stat().st_mode & 0o777 == 0o640
 
 
+def test_a_log_to_which_others_write_is_left_as_it_is(project, cached) -> None:
+    (project / "train.py").write_text("open('train.log', 'a').write('begun\\n')\nprint('trained')\n")
+    cached()
+    with (project / "train.log").open("a") as log:
+        log.write("others\n")
+    assert not has_run(cached())
+    assert (project / "train.log").read_text() == "begun\nothers\n"
+    (project / "train.log").unlink()
+    assert not has_run(cached())
+    assert (project / "train.log").read_text() == "begun\n"
+
+
 def test_an_output_is_written_through_a_link_that_stays_in_the_project(project, cached) -> None:
     (project / "kept").mkdir()
     (project / "model.txt").symlink_to("kept/model.txt")

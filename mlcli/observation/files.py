@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from .events import Began, Digested, Event, Many, Moved, Opened, Stamp, Stream
 
+MANY = 256  # as the bootstrap has it
 SCRATCH = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/opt/conda/", "/var/lib/")
 _NOBODYS = ("/.git/", "/__pycache__/", "/.cache/", "/.config/", "/.local/share/", "/.ipynb_checkpoints/", "/.ipython/")
@@ -118,10 +120,23 @@ class _Found:
         single = {
             path: read
             for path, read in self.reads.items()
-            if os.path.dirname(path) not in self.many
-            and not (self.places.is_scratch(path) and (path in self.writes or not os.path.exists(path)))
+            if not (self.places.is_scratch(path) and (path in self.writes or not os.path.exists(path)))
         }
-        return single | {path + "/": Read(path=path, many=count) for path, count in self.many.items()}
+        many = self._many_of(single)
+        alone = {path: read for path, read in single.items() if os.path.dirname(path) not in many}
+        return alone | {path + "/": Read(path=path, many=count) for path, count in many.items()}
+
+    def _many_of(self, single: Iterable[str]) -> dict[str, int]:
+        """The directories that are one input: a process read many of their files, or several did together.
+
+        Not one of which all that was read had been written by the run.
+        """
+        counts = Counter(os.path.dirname(path) for path in single)
+        return {
+            path: max(count, self.many.get(path, 0))
+            for path, count in counts.items()
+            if count >= MANY or path in self.many
+        }
 
     def outputs(self) -> dict[str, str]:
         return {path: by for path, by in self.writes.items() if not self.places.is_scratch(path)}

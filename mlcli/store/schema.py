@@ -254,7 +254,7 @@ def _floats(fields: Any) -> Any:
 
 def _carried(raw: Any, before: Any, after: Any) -> Any:
     """`after`, with what `raw` holds beyond `before`: the fields of a newer mlcli."""
-    if before == after:
+    if before == after and msgspec.json.encode(before) == msgspec.json.encode(after):  # 4 is not 4.0 there
         return raw
     if isinstance(raw, dict) and isinstance(after, dict):
         known = before if isinstance(before, dict) else {}

@@ -394,3 +394,11 @@ def test_any_value_survives_a_round_trip(params, note):
     )
     assert shown(once) == shown(again)
     assert once.note == note
+
+
+def test_a_number_that_becomes_another_kind_of_number_is_changed():
+    guessed = replace(PLAIN, params={"C": Param(4, ParamSource.COMMAND_LINE), "l": Param([1], ParamSource.LOGGED)})
+    parsed = replace(PLAIN, params={"C": Param(4.0, ParamSource.GIVEN), "l": Param([1.0], ParamSource.LOGGED)})
+    document = schema.sealed("run", schema.run_fields(guessed))
+    params = schema.changed(document, guessed, parsed)["params"]
+    assert [json.dumps(params[key]["value"]) for key in ("C", "l")] == ["4.0", "[1.0]"]

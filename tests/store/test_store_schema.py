@@ -230,7 +230,7 @@ def test_a_change_keeps_what_a_newer_mlcli_wrote():
     before = schema.run_from(newer, "run")
     changed = schema.changed(newer, before, replace(before, note="new", params={"lr": before.params["lr"]}))
     assert (changed["reviewed"], changed["git"]["signed"], changed["params"], changed["note"]) == (
-        {"by": "Bob"}, True, {"lr": {"value": 0.1, "source": "logged", "unit": "1/step"}}, "new",
+        {"by": "Bob"}, True, {"lr": {"value": 0.1, "source": "logged", "origin": "", "unit": "1/step"}}, "new",
     )  # fmt: skip
 
 

@@ -112,10 +112,7 @@ def shown_argv(argv):
         return shown("", os.fsdecode(argv))
     texts = [os.fsdecode(each) for each in argv][:1000]
     secrets = part("secrets")
-    for each in texts[1:]:
-        if secrets.may_hold_secret(each):
-            return secrets.masked_argv(texts)
-    return texts
+    return secrets.masked_argv(texts) if secrets.argv_may_hold_secret(texts) else texts
 
 
 def trouble(where, error):

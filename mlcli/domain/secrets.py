@@ -17,6 +17,8 @@ _DEEPEST = 64
 
 # One of these is in the lower case of every name that `is_secret`.
 _NAMED = ("pass", "pwd", "secret", "credential", "key", "token", "auth", "bearer", "account")
+# And one of these between it and its value.
+_BEFORE_VALUE = "=: \t"
 
 _NAME = (
     r"(?:(?:pass(?:word|wd|phrase|code)|secret|credential|auth|bearer|authorization"
@@ -117,12 +119,25 @@ def may_hold_secret(text: str) -> bool:
     """Whether it is worth asking for `masked_text`: never False for a text that it would change."""
     lowered = text.lower()
     return (
-        any(trace in lowered for trace in _NAMED)
+        (any(trace in lowered for trace in _NAMED) and any(sign in text for sign in _BEFORE_VALUE))
         or any(trace in lowered for trace in _BEGUN)
         or any(trace in text for trace in _SHAPES)
         or ("://" in text and "@" in text)
         or _may_hold_bot(text)
     )
+
+
+def argv_may_hold_secret(argv: list[str]) -> bool:
+    """Whether it is worth asking for `masked_argv`: never False for arguments that it would change."""
+    before = ""
+    for arg in argv:
+        option, equals, _ = arg.partition("=")
+        login = (option if equals else before) in _TAKE_LOGIN and ":" in arg
+        # An option's value may be the argument that follows.
+        if login or may_hold_secret(f"{arg}=" if arg.startswith("-") else arg):
+            return True
+        before = arg
+    return False
 
 
 def _may_hold_bot(text: str) -> bool:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import mlcli.domain.secrets
 from mlcli.domain.secrets import (
     MASK,
+    argv_may_hold_secret,
     holds_secret,
     is_secret,
     masked_argv,
@@ -200,8 +201,22 @@ def test_a_text_is_worth_asking_wherever_something_is_masked(parts: list[str]):
         assert may_hold_secret(text)
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*TEXTS, *HARMLESS, "-u", "--user", "ada:hunter2", "--password", "hunter2"]),
+            st.text("-=:ab1", max_size=8),
+        )
+    )
+)
+def test_arguments_are_worth_asking_wherever_something_is_masked(argv: list[str]):
+    if masked_argv(argv) != argv:
+        assert argv_may_hold_secret(argv)
+
+
 def test_plain_words_are_not_worth_asking():
     assert not any(map(may_hold_secret, ("train.py", "--lr", "0.1", "data/iris.csv", "species", "--n-estimators=60")))
+    assert not argv_may_hold_secret(["python", "-u", "-c", "pass", "token.txt", "--lr=0.1"])
 
 
 @pytest.mark.parametrize(

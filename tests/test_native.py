@@ -226,6 +226,18 @@ def test_a_pipeline_of_a_shell_is_seen_whole(project: Path, ran: Ran):
     assert wrote(run) == ["copy.csv", "counts", "last.txt", "names.sorted", "sorted.csv"]
 
 
+def test_a_pipeline_of_a_shell_is_not_run_again_unless_something_changed(project: Path, ran: Ran, mlcli, cache: Path):
+    (project / "run.sh").write_text("sort < data.csv > sorted.csv\n")
+    (project / ".gitignore").write_text("/sorted.csv\n")
+    first = ran("dash" if shutil.which("dash") else "sh", "run.sh")
+    assert (read(first), wrote(first), seen(first)) == (["data.csv"], ["sorted.csv"], (True, []))
+    words, env = ("run", "--native", "--cached", "--", *first.command.argv), {"XDG_CACHE_HOME": str(cache)}
+    assert f"cached run {first.id[:8]}" in mlcli(*words, env=env).stderr
+    (project / "data.csv").write_text("c,3\n")
+    assert "finished" in mlcli(*words, env=env).stderr
+    assert (project / "sorted.csv").read_text() == "c,3\n"
+
+
 def test_a_file_that_is_edited_in_place_is_an_input_that_changed_and_an_output(project: Path, ran: Ran):
     run = ran("sed", "-i", "s/a/z/", "data.csv")
     assert [(each.path, each.changed) for each in run.inputs] == [("data.csv", True)]
@@ -235,9 +247,10 @@ def test_a_file_that_is_edited_in_place_is_an_input_that_changed_and_an_output(p
 def test_a_directory_that_a_shell_lists_is_told(project: Path, ran: Ran):
     (project / "parts").mkdir()
     (project / "parts/1.csv").write_text("1\n")
-    run = ran("bash", "-c", "cat parts/*.csv", out="1\n")
-    assert run.capture is not None
-    assert (read(run), list(run.capture.listed)) == (["parts/1.csv"], ["parts/"])
+    for command in ("cat parts/*.csv", "find parts -name '*.csv' | xargs cat", "cd parts; cat ./*.csv"):
+        run = ran("bash", "-c", command, out="1\n")
+        assert run.capture is not None
+        assert (read(run), list(run.capture.listed), seen(run)) == (["parts/1.csv"], ["parts/"], (True, []))
 
 
 def test_many_files_of_a_directory_are_one_input(project: Path, ran: Ran):
@@ -249,7 +262,9 @@ def test_many_files_of_a_directory_are_one_input(project: Path, ran: Ran):
 
 
 def test_git_and_what_belongs_to_nobody_is_not_told(project: Path, ran: Ran):
-    Path.home().joinpath(".bashrc").write_text("true\n")
+    Path.home().joinpath(".bashrc").write_text("cat ~/.pyenv/version >&2\n")
+    Path.home().joinpath(".pyenv").mkdir()
+    Path.home().joinpath(".pyenv/version").touch()
     (project / "lib/site-packages").mkdir(parents=True)
     (project / "lib/site-packages/x.txt").touch()
     run = ran("bash", "-ic", "git status >&2; cat /etc/passwd lib/site-packages/x.txt .git/HEAD >&2")

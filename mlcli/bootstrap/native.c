@@ -44,8 +44,8 @@ int __openat64_2(int, const char *, int);
 
 #define ORIGINALS(each)                                                                                              \
     each(open) each(open64) each(openat) each(openat64) each(creat) each(creat64) each(fopen) each(fopen64)          \
-    each(freopen) each(freopen64) each(opendir) each(rename) each(renameat) each(renameat2) each(execve)             \
-    each(execvpe) each(fexecve) each(posix_spawn) each(posix_spawnp)
+    each(freopen) each(freopen64) each(opendir) each(fdopendir) each(rename) each(renameat) each(renameat2)          \
+    each(execve) each(execvpe) each(fexecve) each(posix_spawn) each(posix_spawnp)
 
 #define FIELD(name) __typeof__(name) *name;
 static struct { ORIGINALS(FIELD) } original;
@@ -71,8 +71,8 @@ struct place {
 static char events[PATH_MAX]; /* where to tell; empty: this process is not watched */
 static char library[PATH_MAX], hook[PATH_MAX];
 static struct place root, home;
-static struct place nobodys[7]; /* below these nothing is data */
-static int places, tells_files, tells_lists;
+static struct place nobodys[10]; /* below these nothing is data */
+static int places, tells_files, tells_lists, is_python;
 
 static const char *const VARIABLES[] = {"MLCLI_CAPTURE_DIR", "MLCLI_CAPTURE", "MLCLI_RUN_ID", "MLCLI_ROOT",
                                         "MLCLI_STORE"};
@@ -270,16 +270,19 @@ static int is_installed(const char *path) {
 static int is_data(const char *path, int only_read) {
     static const char *const SYSTEM[] = {"/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/opt/conda/", "/var/lib/",
                                          "/proc/", "/sys/", "/dev/"};
+    static const char *const PARTS[] = {"/.git/", "/.mlruns/", "/node_modules/", "/renv/"};
     if (is_installed(path))
         return only_read && (strstr(path, "/data/") || strstr(path, "/datasets/")) && !ends_with(path, ".rst");
-    if (strstr(path, "/.git/") || strstr(path, "/.mlruns/") || ends_with(path, "/pyvenv.cfg")) return 0;
+    for (size_t each = 0; each < sizeof PARTS / sizeof *PARTS; each++)
+        if (strstr(path, PARTS[each])) return 0;
+    if (ends_with(path, "/pyvenv.cfg")) return 0;
     for (int each = 0; each < places; each++)
         if (is_below(path, &nobodys[each])) return 0;
     if (is_below(path, &root)) return 1;
     for (size_t each = 0; each < sizeof SYSTEM / sizeof *SYSTEM; each++)
         if (starts_with(path, SYSTEM[each])) return 0;
-    /* the settings of a program, as ~/.bashrc */
-    return !(is_below(path, &home) && path[home.size] == '.' && !strchr(path + home.size, '/'));
+    /* Settings, as ~/.bashrc, and what is installed, as in ~/.pyenv; libraries of Python keep data in such places. */
+    return !(is_below(path, &home) && path[home.size] == '.' && !(is_python && strchr(path + home.size, '/')));
 }
 
 /* ---- Each file once ---- */
@@ -374,10 +377,10 @@ static int was_renamed(int at, const char *from, int to_at, const char *to, int 
     return result;
 }
 
-static void tell_listed(const char *path, int fd) {
+static void tell_listed(int at, const char *path, int fd) {
     char whole[PATH_MAX];
     struct stat64 told;
-    if (fstat64(fd, &told) || !is_new(path, 'l', &told) || !absolute(AT_FDCWD, path, whole)) return;
+    if (fstat64(fd, &told) || !is_new(path, 'l', &told) || !absolute(at, path, whole)) return;
     const char *below = below_root(whole);
     if (!below || strstr(below, "/.") || strstr(below, "-packages")) return;
     char line[strlen(whole) * LONGEST_ESCAPE + 128];
@@ -385,9 +388,9 @@ static void tell_listed(const char *path, int fd) {
 }
 
 /* Tell of a directory of the project that was listed, as by a shell for `*.csv`. */
-static DIR *was_listed(const char *path, DIR *listed) {
+static DIR *was_listed(int at, const char *path, DIR *listed) {
     int before = errno;
-    if (listed && tells_lists) tell_listed(path, dirfd(listed));
+    if (listed && tells_lists) tell_listed(at, path, dirfd(listed));
     errno = before;
     return listed;
 }
@@ -430,7 +433,9 @@ static DIR *was_listed(const char *path, DIR *listed) {
 OPEN(open) OPEN(open64) OPENAT(openat) OPENAT(openat64) CREAT(creat) CREAT(creat64)
 FOPEN(fopen) FOPEN(fopen64) FREOPEN(freopen) FREOPEN(freopen64)
 
-PUBLIC DIR *opendir(const char *path) { return was_listed(path, originals()->opendir(path)); }
+PUBLIC DIR *opendir(const char *path) { return was_listed(AT_FDCWD, path, originals()->opendir(path)); }
+
+PUBLIC DIR *fdopendir(int fd) { return was_listed(fd, "", originals()->fdopendir(fd)); }
 
 PUBLIC int rename(const char *from, const char *to) {
     return was_renamed(AT_FDCWD, from, AT_FDCWD, to, originals()->rename(from, to));
@@ -633,6 +638,9 @@ static void find_places(void) {
     set_nobodys(getenv("MLCLI_STORE"), "");
     set_nobodys(user, ".cache/");
     set_nobodys(user, ".config/");
+    set_nobodys(user, "R/"); /* where R installs packages */
+    set_nobodys(getenv("CONDA_PREFIX"), "");
+    set_nobodys(getenv("VIRTUAL_ENV"), "");
 }
 
 /* Whether a Python runs mlcli itself: what that reads is none of the run's, as the bootstrap knows, too. */
@@ -643,7 +651,7 @@ static int is_mlcli(char *const argv[]) {
 }
 
 /* Tell that this program runs and is watched: of its arguments only such options of a Python as stop the bootstrap. */
-static void tell_program(const char *program, const char *name, char *const argv[], int is_python) {
+static void tell_program(const char *program, const char *name, char *const argv[]) {
     char line[(strlen(program) + strnlen(name, NAME_MAX)) * LONGEST_ESCAPE + 1024];
     char *end = put_number(put(put_event(line, "native", now()), ",\"pid\":"), (uint64_t)getpid(), 1);
     end = put_number(put(end, ",\"ppid\":"), (uint64_t)getppid(), 1);
@@ -672,7 +680,8 @@ __attribute__((constructor)) static void begin(int argc, char **argv) {
         strlen(here.dli_fname) < sizeof library && here.dli_fname[0] == '/') {
         program[size] = 0;
         const char *name = base_name(program), *kinds = getenv(VARIABLES[1]);
-        int is_python = starts_with(name, "python") || starts_with(name, "pypy"), is_ours = is_python && is_mlcli(argv);
+        is_python = starts_with(name, "python") || starts_with(name, "pypy");
+        int is_ours = is_python && is_mlcli(argv);
         put(library, here.dli_fname);
         put(hook, library);
         *strrchr(hook, '/') = 0;
@@ -685,7 +694,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv) {
         tells_files = files && !is_ours && !is_one_of(name, NO_DATA);
         /* A Python lists what it imports from; its bootstrap knows what for. */
         tells_lists = files && root.size && !is_python && !is_one_of(name, LIST_FOR_THEMSELVES);
-        tell_program(program, is_ours ? "mlcli" : argv && argv[0] ? base_name(argv[0]) : name, argv, is_python);
+        tell_program(program, is_ours ? "mlcli" : argv && argv[0] ? base_name(argv[0]) : name, argv);
     }
     errno = before;
 }

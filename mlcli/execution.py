@@ -12,8 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import capture, inputs, tracking, watching
-from .domain.observed import Capture, Kind
+from .domain.observed import Capture, Kind, Usage
 from .domain.run import Run, RunStatus
+from .domain.secrets import masked_text
 from .domain.source import GitState
 from .errors import MlcliError, Refused
 from .gitrepo import scrubbed
@@ -125,14 +126,21 @@ def run_command(
 def _seen(
     workspace: Workspace, run: Run, watch: Watch, ending: Ending, beside: Beside, argv: Sequence[str], cwd: str
 ) -> Seen:
-    """What was seen of the run. A Ctrl-C ends this: large files take their time to be read."""
+    """What was seen of the run; trouble with that is told in it. A Ctrl-C ends it: large files take time to be read."""
     blocked = signals.pthread_sigmask(signals.SIG_UNBLOCK, {signals.SIGINT})
     try:
         return watching.seen(workspace, run, watch, ending, argv=argv, cwd=cwd, digests=beside.finish())
     except KeyboardInterrupt:
-        return Seen(capture=Capture(missing=["what was seen was not added up: interrupted"]))
+        return _not_seen(ending, "interrupted")
+    except Exception as fault:  # whatever is wrong with what was seen, the run has ended, and its end is kept
+        return _not_seen(ending, fault.message if isinstance(fault, MlcliError) else f"{type(fault).__name__}: {fault}")
     finally:
         signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
+
+
+def _not_seen(ending: Ending, why: str) -> Seen:
+    usage = Usage(cpu_seconds=ending.cpu_seconds, peak_memory=ending.peak_memory)
+    return Seen(usage=usage, capture=Capture(missing=[masked_text(f"what was seen could not be added up: {why}")]))
 
 
 @contextmanager

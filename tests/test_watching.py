@@ -290,3 +290,12 @@ def test_a_file_that_is_damaged_or_gone_keeps_no_run_from_its_end(project: Path,
     script = "import os; open('x.bin', 'w').write('x'); os.chmod('x.bin', 0); os.mkdir('y.bin'); os.mkfifo('z.bin')"
     mlcli(*python("-c", script))
     assert newest(project).status.value == "finished"
+
+
+def test_events_that_nobody_can_add_up_keep_no_run_from_its_end(project: Path, mlcli) -> None:
+    line = '{"e":"metric","t":1e400,"k":"x","v":{"a":[1,{"b":null}]},"at":["/none",-5]}'
+    script = f"import os; open(os.path.join(os.environ['MLCLI_CAPTURE_DIR'], '1-x.jsonl'), 'w').write({line!r} + '\\n[')"
+    done = mlcli(*python("-c", f"{script}; raise SystemExit(3)"))
+    run = newest(project)
+    assert (done.returncode, run.status.value, run.exit_code) == (3, "failed", 3)
+    assert run.usage

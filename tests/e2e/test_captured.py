@@ -421,6 +421,21 @@ def test_all_that_is_told_of_a_run_is_what_is_right(prepared: Prepared, mlcli, n
     assert [each.get("files", 0) for each in run["inputs"] if each["path"].endswith("/")] == (
         [SHARDS] if name == "11_shards" else []
     )
+    if run["capture"]["complete"]:
+        need_not_run_again(mlcli, at, RUNS[name].command.split(), run)
+
+
+def need_not_run_again(mlcli, at: Path, command: list[str], run: dict[str, Any]) -> None:
+    """The run stands for its command, and puts back what is gone, until what it was made from changes."""
+    for output in run["outputs"]:
+        (at / output["path"]).unlink()
+    again = mlcli("run", "--cached", "--", *command)
+    assert f"cached run {run['id'][:8]}" in again.stderr
+    assert [digest_of(at / each["path"]) for each in run["outputs"]] == [each["digest"] for each in run["outputs"]]
+    for path in [run["inputs"][0]["path"].rstrip("/"), *(each["path"] for each in run["code"]["modules"])]:
+        (at / path).rename(at / "away")
+        assert f"{path}/ is gone" in (why := mlcli("run", "--why", "--", *command).stdout) or f"{path} is gone" in why
+        (at / "away").rename(at / path)
 
 
 @pytest.mark.parametrize("name", ["01_churn", "02_houses", "09_prices"])

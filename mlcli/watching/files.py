@@ -95,8 +95,7 @@ def outputs(
         if (name in only_read and path not in declared) or not os.path.isfile(path):  # opened for both, and only read
             continue
         with suppress(MlcliError, OSError):
-            keep = os.path.getsize(path) <= limit
-            size, digest = workspace.store.take_input(path, keep=keep)
+            size, digest, keep = _taken(workspace, path, limit)
             kind, maker = kinds.recognised(path), makers.get(path)
             classes = kind.classes if kind.kind == "model" else []
             left.append(
@@ -113,6 +112,14 @@ def outputs(
                 )
             )
     return left
+
+
+def _taken(workspace: Workspace, path: str, limit: int) -> tuple[int, str, bool]:
+    """The size and digest of a file, and whether its content was kept: not above the limit, nor on a full disk."""
+    if os.path.getsize(path) <= limit:
+        with suppress(MlcliError):
+            return *workspace.store.take_input(path, keep=True), True
+    return *workspace.store.take_input(path, keep=False), False
 
 
 def shown(workspace: Workspace, path: str) -> str:

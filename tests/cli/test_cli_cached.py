@@ -260,7 +260,7 @@ def test_what_somebody_made_of_an_output_is_kept_before_it_is_replaced(project, 
     (project / "model.txt").write_text("by hand\n")
     again = cached()
     assert not has_run(again)
-    saved = again.stderr.rpartition("it held is kept: ")[2].strip()
+    saved = again.stderr.rpartition("is kept until mlcli gc: ")[2].strip()
     assert (project / saved).read_text() == "by hand\n"
     assert (project / "model.txt").read_text().startswith("1.5")
     assert (project / "model.txt").stat().st_mode & 0o777 == 0o640

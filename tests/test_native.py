@@ -125,6 +125,14 @@ PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
         (),
     ),
     "alone": ("int main(int count, char **names) { while (--count) open(names[count], O_RDONLY); }", ("-static",)),
+    "of-go": (
+        """
+        __attribute__((section(".note.go.buildid"), aligned(4), used))
+        static const struct { int name, size, type; char go[4], id[4]; } note = {4, 4, 4, "Go", "id"};
+        int main(void) {}
+        """,
+        (),
+    ),
     "theirs.so": ('__attribute__((constructor)) static void begin(void) { write(1, "theirs\\n", 7); }',
                   ("-shared", "-fPIC")),
 }  # fmt: skip
@@ -280,6 +288,28 @@ def test_a_program_that_the_library_is_not_in_is_told_to_be_missing(project: Pat
     assert [each.startswith(line) for each in seen(ran(sys.executable, "-c", by_python))[1]] == [True]
     run = ran(f"{programs}/alone", "data.csv")
     assert (seen(run)[0], seen(run)[1][0].startswith("alone is not seen: it is linked statically")) == (False, True)
+
+
+def test_a_program_of_go_is_told_to_be_missing(project: Path, ran: Ran, programs: Path):
+    line = "of-go is a program of Go: what it reads is not seen; "
+    assert [each.startswith(line) for each in seen(ran("sh", "-c", f"{programs}/of-go; true"))[1]] == [True]
+
+
+def test_a_script_that_names_no_interpreter_is_run_by_its_shell(project: Path, ran: Ran):
+    (project / "run").write_text("cat data.csv\n")
+    (project / "run").chmod(0o755)
+    assert seen(ran("bash", "-c", "./run; true", out="b,2\na,1\n")) == (True, [])
+
+
+def test_a_run_goes_on_where_nothing_can_be_told(project: Path, ran: Ran):
+    ran("sh", "-c", 'rm -r "$MLCLI_CAPTURE_DIR"; sort data.csv; cat data.csv > out', out="a,1\nb,2\n")
+    assert (project / "out").read_text() == "b,2\na,1\n"
+
+
+def test_without_the_option_it_is_told_of(project: Path, mlcli):
+    mlcli("run", "--", "sort", "data.csv")
+    run = Workspace(str(project)).store.find_runs(limit=1).runs[0]
+    assert [line.endswith("or run it with --native") for line in seen(run)[1]] == [True]
 
 
 def test_what_a_python_starts_is_seen(ran: Ran):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
 from .events import Became, Began, Forked, Native, Started, Stream, Trouble
 
 DECLARE = "declare what it reads and writes: --input PATH, --output PATH"
+_OR_NATIVE = f"{DECLARE}, or run it with --native" if sys.platform == "linux" else DECLARE
 # They start the command that follows, and read no data themselves.
 _LAUNCHERS = {
     "env", "nohup", "nice", "ionice", "time", "timeout", "setsid", "stdbuf", "taskset", "chrt", "xvfb-run", "uv", "uvx",
@@ -39,7 +41,8 @@ def missing(streams: Sequence[Stream], argv: Sequence[str], pid: int, *, native:
     lines = []
     program = os.path.basename(argv[0])
     if pid not in told and program not in _LAUNCHERS:
-        lines.append(f"{program} is no Python: what it read and started besides is not known; {DECLARE}")
+        mend = DECLARE if native else _OR_NATIVE
+        lines.append(f"{program} is no Python: what it read and started besides is not known; {mend}")
     parents = [began.ppid for stream in streams for began in stream.of(Began)]
     for stream in streams:
         lines += [] if stream.pid in natives else _unseen(stream, parents)
@@ -61,7 +64,7 @@ def _nobody(argv: Sequence[str]) -> str:
         if deaf:
             return f"{program} {deaf} does not load what watches it; leave {deaf} out, or {DECLARE}"
         return f"{program} did not load what watches it; {DECLARE}"
-    return f"{program} started no Python that tells of itself (did it set PYTHONPATH anew?); {DECLARE}"
+    return f"{program} started no Python that tells of itself (did it set PYTHONPATH anew?); {_OR_NATIVE}"
 
 
 def _is_deaf(arg: str) -> bool:
@@ -80,9 +83,9 @@ def _unseen(stream: Stream, parents: list[int]) -> list[str]:
             children -= 1
             if children < 0:
                 why = "an environment of its own" if event.env else "-I, -E or -S, or it ended at once"
-                lines.append(f"a {program} that was started did not load what watches it ({why}); {DECLARE}")
+                lines.append(f"a {program} that was started did not load what watches it ({why}); {_OR_NATIVE}")
         elif program and program not in _HARMLESS and not first:
-            lines.append(f"{program} was started, and what it reads is not seen; {DECLARE}")
+            lines.append(f"{program} was started, and what it reads is not seen; {_OR_NATIVE}")
     return lines
 
 

@@ -36,7 +36,8 @@ def taken_up(workspace: Workspace, asked: Asked) -> Run | None:
     output.err(f"{_mark()} cached run {run_id} {name} · unchanged, made {_when(workspace, run)}{told}")
     for each in back:
         if each.saved:
-            output.warning(f"{each.path} was not as any run had left it; what it held is kept until mlcli gc: {each.saved}")
+            told = f"{each.path} was not as any run had left it; what it held is kept until mlcli gc"
+            output.warning(f"{told}: {each.saved}")
     return run
 
 

@@ -294,8 +294,30 @@ def test_a_file_that_is_damaged_or_gone_keeps_no_run_from_its_end(project: Path,
 
 def test_events_that_nobody_can_add_up_keep_no_run_from_its_end(project: Path, mlcli) -> None:
     line = '{"e":"metric","t":1e400,"k":"x","v":{"a":[1,{"b":null}]},"at":["/none",-5]}'
-    script = f"import os; open(os.path.join(os.environ['MLCLI_CAPTURE_DIR'], '1-x.jsonl'), 'w').write({line!r} + '\\n[')"
+    script = (
+        f"import os; open(os.path.join(os.environ['MLCLI_CAPTURE_DIR'], '1-x.jsonl'), 'w').write({line!r} + '\\n[')"
+    )
     done = mlcli(*python("-c", f"{script}; raise SystemExit(3)"))
     run = newest(project)
     assert (done.returncode, run.status.value, run.exit_code) == (3, "failed", 3)
     assert run.usage
+
+
+def test_of_thousands_of_files_directories_and_the_first_are_told(project: Path, mlcli) -> None:
+    script = (
+        "import os\n"
+        "for d in range(6):\n"
+        "    os.makedirs(f'shards/{d}')\n"
+        "    for n in range(200 + d):\n"
+        "        os.close(os.open(f'shards/{d}/{n}', os.O_CREAT))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    reads = "import glob; [open(path).read() for path in glob.glob('shards/*/*')]"
+    mlcli(*python("-c", reads))
+    inputs = newest(project).inputs
+    assert ([each.path for each in inputs if each.files], len(inputs)) == (["shards/4/", "shards/5/"], 808)
+    mlcli(*python("-c", "for n in range(1200): open(f'{n}.bin', 'w').close()"))
+    run = newest(project)
+    assert run.capture
+    assert (len(run.outputs), run.capture.complete) == (1000, False)
+    assert run.capture.missing == ["1200 files were written, of which 1000 are told; write an archive of them"]

@@ -110,6 +110,7 @@ def seen(
         written = {**declared, **touched.writes} if Kind.OUTPUTS in watch.kinds else declared
         if written:
             found = replace(found, outputs=files.outputs(workspace, written, found.inputs, streams, declared))
+            missing += files.too_many(written)
         if Kind.MODELS in watch.kinds:
             artifacts, kept = models.kept(workspace, run, found.outputs, made)
             found = replace(found, artifacts=artifacts, models=kept)

@@ -21,6 +21,7 @@ from ..workspace import Workspace
 if TYPE_CHECKING:
     from ..domain.run import Digests
 
+MOST_FILES = 1000
 _MOST_URLS = 1000
 
 
@@ -53,12 +54,36 @@ def _shown_directory(workspace: Workspace, place: str) -> str:
 def inputs(workspace: Workspace, run: Run, found: Touched, digests: Digests) -> list[Input]:
     """What was read, but for the inputs that were declared."""
     declared = {each.path for each in run.inputs}
-    told = {shown(workspace, path): path for path in sorted(found.reads)}
+    reads = _fewer(found.reads)
+    told = {shown(workspace, path): path for path in sorted(reads)}
     return [
-        _directory(path, name, digests) if path.endswith("/") else _input(found.reads[path], name, digests)
+        _directory(path, name, digests) if path.endswith("/") else _input(reads[path], name, digests)
         for name, path in told.items()
         if name not in declared
     ]
+
+
+def _fewer(reads: Mapping[str, Read]) -> dict[str, Read]:
+    """At most a thousand of them, as far as directories with the most files can stand for what was read in them."""
+    grouped: dict[str, list[str]] = {}
+    for path in reads:
+        if not path.endswith("/"):
+            grouped.setdefault(os.path.dirname(path) + "/", []).append(path)
+    left = dict(reads)
+    for directory in sorted(grouped, key=lambda place: len(grouped[place]), reverse=True):
+        if len(left) <= MOST_FILES or len(grouped[directory]) == 1:
+            break
+        for path in grouped[directory]:
+            del left[path]
+        left[directory] = Read(path=directory, many=len(grouped[directory]))
+    return left
+
+
+def too_many(written: Collection[str]) -> list[str]:
+    """What to tell where more was written than a document can name."""
+    if len(written) <= MOST_FILES:
+        return []
+    return [f"{len(written)} files were written, of which {MOST_FILES} are told; write an archive of them"]
 
 
 def at(paths: Iterable[str]) -> dict[str, str]:
@@ -90,7 +115,7 @@ def outputs(
     makers = fits.makers(streams)
     only_read = {each.path for each in read if not each.changed}
     left = []
-    for path in sorted(written):
+    for path in sorted(sorted(written, key=lambda path: path not in makers)[:MOST_FILES]):
         name = shown(workspace, path)
         if (name in only_read and path not in declared) or not os.path.isfile(path):  # opened for both, and only read
             continue

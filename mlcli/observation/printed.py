@@ -85,7 +85,8 @@ class _Reader:
         self._table: Table | None = None
 
     def read(self, line: str) -> None:
-        if line.startswith("[CV"):  # a candidate of a search: its score is none of the model
+        # A candidate of a search, whose score is none of the model; mlcli's own word of a run within this one.
+        if line.startswith(("[CV", "mlcli ")):
             return
         if self._table is not None:
             row = self._table.row(line)

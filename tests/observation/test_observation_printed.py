@@ -223,3 +223,7 @@ def test_hostile_lines_are_read_in_time_that_is_bounded_by_their_number():
     assert len(from_text(b"".join(b"loss_%d_acc: 0.5\n" % at for at in range(1000)))) == MAX_NAMES
     assert from_text(bytes(range(256)) * 100) == []
     assert from_text(b"\r" * 1_000_000 + b"\x08" * 1_000_000) == []
+
+
+def test_what_mlcli_says_of_a_run_within_is_none_of_this_one():
+    assert from_text(b"mlcli finished in 6.4 s \xc2\xb7 acc 0.99  final.acc: 0.99\n") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from . import output, words
@@ -39,6 +40,14 @@ def taken_up(workspace: Workspace, asked: Asked) -> Run | None:
             told = f"{each.path} was not as any run had left it; what it held is kept until mlcli gc"
             output.warning(f"{told}: {each.saved}")
     return run
+
+
+def waited_for(workspace: Workspace, asked: Asked) -> AbstractContextManager[None]:
+    """Wait, and say so, while another `mlcli run --cached` is at this command."""
+    from ..reuse import turn
+
+    told = f"{_mark()} waiting: another mlcli run --cached is at this command"
+    return turn(workspace, asked, lambda: output.err(told))
 
 
 def told_why(workspace: Workspace, asked: Asked) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,6 +79,7 @@ def command(
     from ..errors import MlcliError, UsageError
     from ..workspace import Workspace
 
+    held = ExitStack()
     try:
         params = {
             key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
@@ -95,7 +97,7 @@ def command(
                 variables=variables,
                 clean=require_clean,
             )
-            _need_not_run(workspace, asked, only_tell=why, idfile=idfile)
+            _need_not_run(workspace, asked, held, only_tell=why, idfile=idfile)
         from ..execution import Request, run_command
         from ..tracking import Given
 
@@ -124,18 +126,24 @@ def command(
             raise
         output.error(error.message, error.hint)
         raise typer.Exit(error.exit_code if error.exit_code == 2 else CANNOT_START) from None
+    finally:
+        held.close()
     _ended(workspace, done)
     raise typer.Exit(done.ending.exit_code)
 
 
-def _need_not_run(workspace: Workspace, asked: Asked, *, only_tell: bool, idfile: str | None) -> None:
-    """Exit where the command need not run, or only what changed is asked for."""
-    from .cached import taken_up, told_why
+def _need_not_run(workspace: Workspace, asked: Asked, held: ExitStack, *, only_tell: bool, idfile: str | None) -> None:
+    """Exit where the command need not run, or only what changed is asked for.
+
+    `held` is given what keeps others from running it at the same time.
+    """
+    from .cached import taken_up, told_why, waited_for
 
     if only_tell:
         raise typer.Exit(1 if told_why(workspace, asked) else 0)
     if idfile:
         _check_writable(idfile)
+    held.enter_context(waited_for(workspace, asked))
     run = taken_up(workspace, asked)
     if run is not None:
         if idfile:

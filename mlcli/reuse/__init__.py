@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ from .differences import Reason, Unlike, unlike
 from .outputs import PutBack, put_back
 from .present import Present
 
-__all__ = ["Asked", "PutBack", "Reason", "Verdict", "reuse", "verdict"]
+__all__ = ["Asked", "PutBack", "Reason", "Verdict", "reuse", "turn", "verdict"]
 
 _RECENT = 20  # so many runs are looked at, as whoever goes back to an older state meets an older run
 
@@ -72,6 +72,17 @@ def verdict(workspace: Workspace, asked: Asked) -> Verdict:
                 return Verdict(run=run, gone=found.gone, last=run)
             first = first or found
     return Verdict(reasons=first.reasons if first else [], last=finished[0])
+
+
+@contextmanager
+def turn(workspace: Workspace, asked: Asked, waiting: Callable[[], None]) -> Iterator[None]:
+    """Wait until no other `mlcli run --cached` is at this command, so that one makes what the others then find made."""
+    command = commands.noted(asked.argv, workspace.relative(asked.cwd))
+    with ExitStack() as stack:
+        if workspace.store.is_made():
+            with suppress(MlcliError):  # where no lock can be made, nobody waits
+                stack.enter_context(workspace.store.turn(command.check, lambda holder: waiting()))
+        yield
 
 
 def reuse(workspace: Workspace, found: Verdict) -> list[PutBack]:

@@ -196,6 +196,9 @@ class Store(Protocol):
     def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
         """Move the stage's name."""
 
+    def turn(self, command: str, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Wait until nobody else is at the command of that check sum; `waiting` is told where somebody is."""
+
     def changing(self, model: str) -> AbstractContextManager[None]:
         """Keep other writers of this model's history out."""
 

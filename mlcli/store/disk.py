@@ -376,6 +376,9 @@ class DiskStore:
     def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
         self._directory(layout.stages(model))[stage.value] = schema.holder_fields(holder)
 
+    def turn(self, command: str, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
+        return self.files.turn(f"command-{command}", waiting)
+
     def changing(self, model: str) -> AbstractContextManager[None]:
         return self.files.lock(f"model-{model}")
 

@@ -12,7 +12,7 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -365,6 +365,19 @@ class Files:
             yield
         finally:
             held.release()
+
+    @contextmanager
+    def turn(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock of that name, however long it takes; `waiting` is told who has it where it is not had at once."""
+        path = layout.lock(name)
+        with self.writing(path):
+            self._make_directory(layout.LOCKS)
+            held = locks.wait(self.path(path), name, waiting)
+        try:
+            yield
+        finally:
+            if held is not None:
+                held.end()
 
     @contextmanager
     def writing(self, name: str) -> Iterator[None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import Locked
@@ -14,7 +16,7 @@ _NO_FLOCK = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
 
 class Held:
-    """A lock that is held."""
+    """A lock that is held; a process that is forked meanwhile has it as well."""
 
     def __init__(self, descriptor: int, lease: Any = None) -> None:
         self.descriptor, self.lease = descriptor, lease
@@ -25,30 +27,57 @@ class Held:
             self.lease.release()
         os.close(self.descriptor)
 
+    def end(self) -> None:
+        """Give it back for whoever has it."""
+        import fcntl
 
-def take(path: str, name: str, seconds: float, *, shared: bool = False) -> Held:
+        with suppress(OSError):
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        self.release()
+
+
+def take(path: str, name: str, seconds: float, *, shared: bool = False, lease: bool = True) -> Held:
     """Take the lock on the file `path`, which is made and never unlinked; Locked where it is not had in time.
 
-    A `shared` one is had together with others that share it.
+    A `shared` one is had together with others that share it. Where the kernel has no locks a `lease` stands for one.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             try:
                 flock(descriptor, name, seconds, shared=shared)
-                lease = None
+                held = None
             except OSError as error:
-                if error.errno not in _NO_FLOCK:
+                if error.errno not in _NO_FLOCK or not lease:
                     raise
-                lease = _lease(path, name, seconds)
+                held = _lease(path, name, seconds)
             if is_named(descriptor, path):
                 if not shared:  # a line, so that what a longer one leaves behind it does not matter
                     os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-                return Held(descriptor, lease)
+                return Held(descriptor, held)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)  # .cache was deleted while we waited: the name now belongs to another file
+
+
+def wait(path: str, name: str, waiting: Callable[[str], None]) -> Held | None:
+    """Take the lock on the file `path` as soon as it is given back; None where the kernel has no locks for it.
+
+    Where it is not had at once, `waiting` is told who holds it.
+    """
+    seconds = 0.0
+    while True:
+        try:
+            return take(path, name, seconds, lease=False)
+        except OSError as error:
+            if error.errno not in _NO_FLOCK:
+                raise
+            return None
+        except Locked as locked:
+            if not seconds:
+                waiting(locked.message)
+            seconds = SECONDS
 
 
 def flock(descriptor: int, name: str, seconds: float, *, shared: bool = False) -> None:

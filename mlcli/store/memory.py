@@ -330,6 +330,10 @@ class MemoryStore:
         self._holders[model, stage] = holder
 
     @contextmanager
+    def turn(self, command: str, waiting: Callable[[str], None]) -> Iterator[None]:
+        yield
+
+    @contextmanager
     def changing(self, model: str) -> Iterator[None]:
         with self._writing:
             yield

@@ -336,6 +336,38 @@ def test_two_at_once_put_the_same_back(project, cached, mlcli) -> None:
     assert len(runs(mlcli)) == 1
 
 
+def test_of_two_at_once_one_runs_and_the_other_waits_for_it(project, cached, mlcli) -> None:
+    cached()
+    (project / "train.py").write_text(
+        "import os\nopen('begun', 'w').close()\nopen('go').read()\nopen('model.txt', 'w').write('1')\nprint('trained')\n"
+    )
+    os.mkfifo("go")
+    os.mkfifo("begun")
+    command = ["mlcli", "run", "--cached", "--", *COMMAND]
+    one = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    Path("begun").read_text()
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert other.stderr is not None
+    assert other.stderr.readline() == "mlcli waiting: another mlcli run --cached is at this command\n"
+    Path("go").write_text("on")
+    assert one.communicate()[0] == "trained\n"
+    out, err = other.communicate()
+    assert (out, other.returncode) == ("", 0)
+    assert f"cached run {runs(mlcli)[0][:8]}" in err
+    assert len(runs(mlcli)) == 2
+
+
+def test_whoever_waits_is_not_held_up_by_what_a_command_left_behind(project, cached, mlcli) -> None:
+    cached()
+    (project / "train.py").write_text(
+        "import subprocess, sys\nsubprocess.Popen(['sleep', '20'])\nprint('trained')\nsys.exit(3)\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(["mlcli", "run", "--cached", "--", *COMMAND], stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 3
+        assert "waiting" not in done.stderr
+
+
 # What is declared
 
 

@@ -368,7 +368,7 @@ class Files:
 
     @contextmanager
     def turn(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
-        """Hold the lock of that name, however long it takes; `waiting` is told who has it where it is not had at once."""
+        """Hold the lock of that name, however long it takes; `waiting` is told who has it if it is not had at once."""
         path = layout.lock(name)
         with self.writing(path):
             self._make_directory(layout.LOCKS)

@@ -149,6 +149,16 @@ def project(repo: Path, git) -> Path:
 
 
 @pytest.fixture
+def deep(machine: Path, git) -> Path:
+    """A repository in a place whose name is of those that tell that nothing is data."""
+    path = machine / "home/.cache/renv/project"
+    path.mkdir(parents=True)
+    git("init", "-q", at=path)
+    (path / "data.csv").write_text("1\n")
+    return path
+
+
+@pytest.fixture
 def ran(project: Path, mlcli, cache: Path) -> Ran:
     """Run a command with --native; the run, and that it printed `out` where that is told."""
 
@@ -252,6 +262,14 @@ def test_a_file_that_is_edited_in_place_is_an_input_that_changed_and_an_output(p
     assert wrote(run) == ["data.csv"]
 
 
+def test_a_file_that_is_opened_to_be_written_and_then_read_before_it_is_an_input(project: Path, ran: Ran):
+    run = ran("sort", "data.csv", "-o", "data.csv")
+    assert [(each.path, each.changed) for each in run.inputs] == [("data.csv", True)]
+    assert wrote(run) == ["data.csv"]
+    run = ran("sh", "-c", "printf 2,b > new; cat data.csv >> new; cat new")
+    assert (read(run), wrote(run)) == (["data.csv"], ["new"])
+
+
 def test_a_directory_that_a_shell_lists_is_told(project: Path, ran: Ran):
     (project / "parts").mkdir()
     (project / "parts/1.csv").write_text("1\n")
@@ -259,6 +277,12 @@ def test_a_directory_that_a_shell_lists_is_told(project: Path, ran: Ran):
         run = ran("bash", "-c", command, out="1\n")
         assert run.capture is not None
         assert (read(run), list(run.capture.listed), seen(run)) == (["parts/1.csv"], ["parts/"], (True, []))
+
+
+def test_a_project_may_lie_anywhere(deep: Path, mlcli, cache: Path):
+    done = mlcli("run", "--native", "--", "cp", "data.csv", "copy.csv", at=deep, env={"XDG_CACHE_HOME": str(cache)})
+    run = Workspace(str(deep)).store.find_runs(limit=1).runs[0]
+    assert (done.returncode, read(run), wrote(run), seen(run)) == (0, ["data.csv"], ["copy.csv"], (True, []))
 
 
 def test_many_files_of_a_directory_are_one_input(project: Path, ran: Ran):

@@ -274,7 +274,7 @@ static int is_data(const char *path, int only_read) {
     if (is_installed(path))
         return only_read && (strstr(path, "/data/") || strstr(path, "/datasets/")) && !ends_with(path, ".rst");
     for (size_t each = 0; each < sizeof PARTS / sizeof *PARTS; each++)
-        if (strstr(path, PARTS[each])) return 0;
+        if (strstr(is_below(path, &root) ? path + root.size - 1 : path, PARTS[each])) return 0;
     if (ends_with(path, "/pyvenv.cfg")) return 0;
     for (int each = 0; each < places; each++)
         if (is_below(path, &nobodys[each])) return 0;

@@ -78,6 +78,7 @@ class _Found:
         self.places = places
         self.reads: dict[str, Read] = {}
         self.writes: dict[str, str] = {}
+        self.opened_as: dict[str, Stamp | None] = {}
         self.many: dict[str, int] = {}
 
     def opened(self, event: Opened) -> None:
@@ -85,12 +86,18 @@ class _Found:
         if not self.places.is_data(path):
             return
         existed = event.st is None or event.st[0] > 0 or event.m == "r"
-        if event.m != "w" and path not in self.writes and path not in self.reads and existed:
+        unwritten = path not in self.writes or self._is_as_it_was(path, event)
+        if event.m != "w" and unwritten and path not in self.reads and existed:
             self.reads[path] = Read(path=path, stamp=event.st, by=event.via)
         elif event.via and (read := self.reads.get(path)) and not read.by and read.stamp == event.st:
             self.reads[path] = replace(read, by=event.via)  # the preloaded library told of it before its reader did
         if event.m != "r":
+            self.opened_as.setdefault(path, event.st)
             self.writes[path] = self.writes.get(path) or event.via
+
+    def _is_as_it_was(self, path: str, event: Opened) -> bool:
+        """Whether nothing was written since the file was opened for it: `sort -o FILE FILE` reads after that."""
+        return event.st is not None and event.st[0] > 0 and event.st == self.opened_as.get(path)
 
     def moved(self, event: Moved) -> None:
         a, b = os.path.normpath(event.a), os.path.normpath(event.b)

@@ -335,10 +335,11 @@ static int is_one_of_many(char *path) {
 
 /* ---- Files ---- */
 
-static void tell_opened(int at, const char *path, char mode, int fd) {
+/* Not inlined: what handles a crash, on a small stack of its own, opens files that are passed over before this. */
+__attribute__((noinline)) static void tell_opened(int at, const char *path, char mode, int fd) {
     struct stat64 told;
     char whole[PATH_MAX];
-    if (is_never_data(path) || fstat64(fd, &told) || !S_ISREG(told.st_mode) || !is_new(path, mode, &told)) return;
+    if (fstat64(fd, &told) || !S_ISREG(told.st_mode) || !is_new(path, mode, &told)) return;
     if (!absolute(at, path, whole) || !is_data(whole, mode == 'r') || (mode == 'r' && is_one_of_many(whole))) return;
     char line[strlen(whole) * LONGEST_ESCAPE + 256];
     char *to = put_quoted(put(put_event(line, "open", now()), ",\"p\":"), whole);
@@ -350,7 +351,8 @@ static void tell_opened(int at, const char *path, char mode, int fd) {
 
 /* Tell of a file that was opened with `flags`: read (r), written (w) or both (b). */
 static int was_opened(int at, const char *path, int flags, int fd) {
-    if (fd >= 0 && tells_files && path && !(flags & (O_DIRECTORY | O_PATH))) { /* O_TMPFILE has O_DIRECTORY in it */
+    /* O_TMPFILE has O_DIRECTORY in it. */
+    if (fd >= 0 && tells_files && path && !(flags & (O_DIRECTORY | O_PATH)) && !is_never_data(path)) {
         int before = errno, access = flags & O_ACCMODE;
         int anew = access == O_WRONLY || flags & (O_TRUNC | O_EXCL | O_APPEND);
         tell_opened(at, path, access == O_RDONLY ? 'r' : anew ? 'w' : 'b', fd);

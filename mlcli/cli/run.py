@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output, words
+from . import idfiles, output, words
 from .options import pairs
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def command(
         first = not workspace.store.is_made()
         cwd = os.getcwd()
         if idfile:
-            _check_writable(idfile)
+            idfiles.check_writable(idfile)
         done = run_command(workspace, request, cwd=cwd, announce=lambda run: _begun(run, first=first, idfile=idfile))
     except MlcliError as error:
         if output.state.debug:
@@ -142,12 +142,12 @@ def _need_not_run(workspace: Workspace, asked: Asked, held: ExitStack, *, only_t
     if only_tell:
         raise typer.Exit(1 if told_why(workspace, asked) else 0)
     if idfile:
-        _check_writable(idfile)
+        idfiles.check_writable(idfile)
     held.enter_context(waited_for(workspace, asked))
     run = taken_up(workspace, asked)
     if run is not None:
         if idfile:
-            _write_id(idfile, run.id)
+            idfiles.write_id(idfile, run.id)
         raise typer.Exit
 
 
@@ -163,7 +163,7 @@ def _off(named: list[str]) -> frozenset[Kind]:
 
 def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
     if idfile:
-        _write_id(idfile, run.id)
+        idfiles.write_id(idfile, run.id)
     git = run.git
     new = f" · {words.counted(len(run.inputs), 'input')}" if run.inputs else ""
     new += " · new store .mlruns/" if first else ""
@@ -214,28 +214,6 @@ def _with_secrets(paths: list[str]) -> None:
         f"{paths[0]}{more} holds what looks like a secret, and is kept with the code in this clone",
         'put it into .gitignore, or set snapshot_secrets = "leave out"',
     )
-
-
-def _check_writable(path: str) -> None:
-    # Asked before the run begins, and without making the file: a new file would make the run dirty.
-    from ..domain.names import quoted
-    from ..errors import WriteFailed
-
-    directory = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else directory, os.W_OK):
-        told = "it is a directory" if os.path.isdir(path) else "no such directory, or not writable"
-        raise WriteFailed(f"cannot write --idfile {quoted(path)}: {told}")
-
-
-def _write_id(path: str, run_id: str) -> None:
-    from ..domain.names import quoted
-    from ..errors import WriteFailed
-
-    try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(run_id + "\n")
-    except OSError as error:
-        raise WriteFailed(f"cannot write --idfile {quoted(path)}: {error.strerror}") from None
 
 
 def _ended(workspace: Workspace, done: Executed) -> None:

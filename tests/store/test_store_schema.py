@@ -15,8 +15,22 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mlcli.domain.model import ModelVersion
+from mlcli.domain.observed import Capture, Code, Elsewhere, Fit, Module, Output, Reuse, Usage
 from mlcli.domain.reproduction import Reproduction, Verdict
-from mlcli.domain.run import Artifact, Field, Input, Metric, Model, Param, ParamSource, Run, RunStatus, Signature
+from mlcli.domain.run import (
+    Artifact,
+    Field,
+    Input,
+    Metric,
+    MetricSource,
+    Model,
+    Param,
+    ParamSource,
+    Run,
+    RunStatus,
+    Scrub,
+    Signature,
+)  # fmt: skip
 from mlcli.domain.source import Command, Environment, GitState, LeftOut, Person, Process, Snapshot
 from mlcli.domain.stage import Event, Holder, Stage
 from mlcli.errors import Corrupt, InvalidValue, NewerFormat
@@ -101,6 +115,44 @@ KEPT = replace(
     reproduces=Reproduction(run_id="1" * 32, at=AT),
     reproductions=[Reproduction(run_id="2" * 32, at=AT, verdict=Verdict.EQUIVALENT, tolerance=1e-9)],
 )  # fmt: skip
+SEEN = replace(
+    KEPT,
+    params={
+        "lr": Param(0.1, ParamSource.GIVEN, "argparse"),
+        "seed": Param(0, ParamSource.DEFAULT, "click"),
+        "optimizer.rate": Param("NaN", ParamSource.CONFIG, "config params.yaml"),
+    },
+    metrics={
+        "acc": replace(metric(0.97, 0.0, 1.0), source=MetricSource.LIBRARY, origin="accuracy_score at train.py:39 of y, p"),
+        "auc": replace(metric(0.9, 0.9, 0.9), source=MetricSource.PRINTED),
+    },
+    inputs=[
+        Input(path="data/x.csv", size=4, digest="sha256:" + "d" * 64, seen=True, by="read_parquet", changed=True),
+        Input(path="shards/", size=900, digest="sha256:" + "e" * 64, seen=True, files=300),
+    ],
+    urls=["https://example.com/x.csv", "postgresql://example.com/churn"],
+    outputs=[
+        Output(
+            path="model.joblib", size=7, digest="sha256:" + "a" * 64, kept=True, kind="model", format="pickle",
+            cls="sklearn.svm.SVC", by="joblib.dump", fit=0,
+        ),
+    ],
+    code=Code(
+        digest="sha256:" + "f" * 64,
+        modules=[Module(path="train.py", blob="b" * 40, state="modified"), Module(path="f.py", name="f", blob="c" * 40, state="committed")],
+        elsewhere=[Elsewhere(path="/src/lib", commit="a" * 40, dirty=True, modules=2, digest="sha256:" + "1" * 64, files=["a.py", "b.py"])],
+    ),
+    fits=[
+        Fit(
+            cls="sklearn.svm.SVC", params={"C": 2.0, "gamma": "Infinity"}, nested={"scaler__copy": True}, shape=[100, 4],
+            seconds=0.5, at="train.py:36", calls=20, best={"C": 1}, best_score=0.9,
+        )
+    ],
+    capture=Capture(processes=3, listed={"data/": "sha256:" + "2" * 64}, missing=["cat was started"], off=["printed"]),
+    usage=Usage(cpu_seconds=1.5, peak_memory=2**28),
+    reuse=Reuse(count=2, last_at=AT),
+    scrubs=[Scrub(at=AT, by=ADA, places=3, objects=["sha256:" + "3" * 64])],
+)  # fmt: skip
 VERSION = ModelVersion(
     model="iris", number=3, path="model", run=replace(RUN, process=None), registered_at=AT, registered_by=ADA, commit="d" * 40,
     why="better",
@@ -115,6 +167,7 @@ STORED = {
     "run.json": ("run", schema.run_fields(RUN)),
     "plain-run.json": ("run", schema.run_fields(PLAIN)),
     "kept-run.json": ("run", schema.run_fields(KEPT)),
+    "seen-run.json": ("run", schema.run_fields(SEEN)),
     "version.json": ("version", schema.version_fields(VERSION)),
     "event.json": ("event", schema.event_fields(EVENT)),
     "stage.json": ("stage", schema.holder_fields(HOLDER)),
@@ -139,6 +192,7 @@ MEANT = {
     "run.json": RUN,
     "plain-run.json": PLAIN,
     "kept-run.json": KEPT,
+    "seen-run.json": SEEN,
     "version.json": VERSION,
     "event.json": EVENT,
     "stage.json": HOLDER,
@@ -179,7 +233,12 @@ def test_what_is_written_may_say_more_than_format_1_did_and_nothing_else(name: s
 def beyond(then, now, where: str = "$") -> list[str]:
     """The paths at which `now` does not say what `then` said; a digest of the whole follows from the rest."""
     if isinstance(then, dict) and isinstance(now, dict):
-        return [path for key in then if (where, key) != ("$", "digest") for path in beyond(then[key], now.get(key), f"{where}.{key}")]
+        return [
+            path
+            for key in then
+            if (where, key) != ("$", "digest")
+            for path in beyond(then[key], now.get(key), f"{where}.{key}")
+        ]
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = enumerate(zip(then, now, strict=True))
         return [path for at, (old, new) in pairs for path in beyond(old, new, f"{where}[{at}]")]

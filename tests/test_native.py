@@ -314,6 +314,15 @@ def test_a_program_that_the_library_is_not_in_is_told_to_be_missing(project: Pat
     assert (seen(run)[0], seen(run)[1][0].startswith("alone is not seen: it is linked statically")) == (False, True)
 
 
+def test_a_command_of_an_emptied_environment_is_told_to_be_missing(ran: Ran):
+    program = "import os; {}; os.system('cat data.csv'); os.popen('cat data.csv').close()"
+    run = ran(sys.executable, "-c", program.format("os.environ['PYTHONPATH'] = '.'"))
+    assert (read(run), seen(run)) == (["data.csv"], (True, []))
+    run = ran(sys.executable, "-c", program.format("os.environ.clear()"))
+    line = "system: a command was started after the environment was emptied, and is not seen"
+    assert (read(run), seen(run)) == (["data.csv"], (False, [line]))
+
+
 def test_a_program_of_go_is_told_to_be_missing(project: Path, ran: Ran, programs: Path):
     line = "of-go is a program of Go: what it reads is not seen; "
     assert [each.startswith(line) for each in seen(ran("sh", "-c", f"{programs}/of-go; true"))[1]] == [True]

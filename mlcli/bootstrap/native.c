@@ -45,7 +45,7 @@ int __openat64_2(int, const char *, int);
 #define ORIGINALS(each)                                                                                              \
     each(open) each(open64) each(openat) each(openat64) each(creat) each(creat64) each(fopen) each(fopen64)          \
     each(freopen) each(freopen64) each(opendir) each(fdopendir) each(rename) each(renameat) each(renameat2)          \
-    each(execve) each(execvpe) each(fexecve) each(posix_spawn) each(posix_spawnp)
+    each(execve) each(execvpe) each(fexecve) each(posix_spawn) each(posix_spawnp) each(system) each(popen)
 
 #define FIELD(name) __typeof__(name) *name;
 static struct { ORIGINALS(FIELD) } original;
@@ -605,6 +605,27 @@ PUBLIC int execle(const char *path, const char *first, ...) {
     }
 
 SPAWN(posix_spawn) SPAWN(posix_spawnp)
+
+/* Tell that a command is started with an environment of which we are gone, and which is not ours to change: others may
+read it at this moment. */
+static void tell_if_bare(void) {
+    int before = errno;
+    if (*events && !(holds(value_in(environ, "LD_PRELOAD"), library) && value_in(environ, VARIABLES[0]))) {
+        char line[256], *end = put(put_event(line, "trouble", now()), ",\"where\":\"system\",\"what\":\"");
+        tell(0, line, put(end, "a command was started after the environment was emptied, and is not seen\"}\n"));
+    }
+    errno = before;
+}
+
+PUBLIC int system(const char *command) {
+    tell_if_bare();
+    return originals()->system(command);
+}
+
+PUBLIC FILE *popen(const char *command, const char *mode) {
+    tell_if_bare();
+    return originals()->popen(command, mode);
+}
 
 /* ---- The start of a process ---- */
 

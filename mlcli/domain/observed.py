@@ -109,11 +109,13 @@ class Capture(Struct, frozen=True, kw_only=True):
 
     `complete` is whether all that the command read and executed is known. `processes` counts those that told of
     themselves, `off` names what was turned off. `listed` are the directories of the project that were listed, as by a
-    glob: by path, which ends with '/', one digest over the names that the run may have found there.
+    glob: by path, which ends with '/', one digest over the names that the run may have found there. `native` is whether
+    programs that are no Python were watched, too.
     """
 
     complete: bool = False
     processes: int = 0
+    native: bool = False
     listed: dict[str, str] = {}
     missing: list[str] = []
     off: list[str] = []

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..domain.names import quoted
 from ..domain.run import Artifact, Input, ParamSource, Run
 from ..domain.source import GitState
-from ..errors import CannotRepeat, WriteFailed
+from ..errors import CannotRepeat, NoNative, WriteFailed
 from ..execution import Executed, Request, run_command
 from ..tracking import Given
 from ..workspace import ROOT_VARIABLE, STORE_VARIABLE, Workspace, standing_in
@@ -78,9 +78,13 @@ def run_again(workspace: Workspace, place: Place, again: Again, *, announce: Cal
         inputs=[_as_input(workspace, each) for each in again.inputs if each.path in declared],
     )
     variables = list(recorded.environment.variables)
-    request = Request(argv=argv, started=started, git=again.git, given=given, variables=variables)
+    native = bool(recorded.capture and recorded.capture.native)
+    request = Request(argv=argv, started=started, git=again.git, given=given, variables=variables, native=native)
     with standing_in(cwd), _stdout_as_stderr():
-        done = run_command(there, request, cwd=cwd, announce=announce)
+        try:
+            done = run_command(there, request, cwd=cwd, announce=announce)
+        except NoNative:  # nothing has begun; on a machine without a compiler it is watched as well as it can be
+            done = run_command(there, replace(request, native=False), cwd=cwd, announce=announce)
     if done.trouble is not None:
         raise done.trouble
     if done.ending.exit_code and done.ending.interrupted:

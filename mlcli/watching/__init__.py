@@ -130,6 +130,7 @@ def seen(
     told = Capture(
         complete=bool(streams) and not missing and not off & _KNOWN,
         processes=completeness.processes(streams),
+        native=watch.native,
         listed=files.listed(workspace, streams, [*run.inputs, *found.inputs], found.outputs),
         missing=[masked_text(line) for line in missing],
         off=sorted(str(kind) for kind in off),

@@ -39,8 +39,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import cross_val_score, train_test_split
 x, y = make_classification(3000, 20, random_state=0)
 x_train, x_test, y_train, y_test = train_test_split(pandas.DataFrame(x), y, random_state=0)
-print(cross_val_score(RandomForestClassifier(20, random_state=0), x_train, y_train, cv=2).mean())
-model = RandomForestClassifier(20, random_state=0).fit(x_train, y_train)
+print(cross_val_score(RandomForestClassifier(145, random_state=0), x_train, y_train, cv=2).mean())
+model = RandomForestClassifier(145, random_state=0).fit(x_train, y_train)
 accuracy = accuracy_score(y_test, model.predict(x_test))
 f1 = f1_score(y_test, model.predict(x_test))
 joblib.dump(model, "model.joblib")

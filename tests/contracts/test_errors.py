@@ -35,6 +35,7 @@ CODES = {
     "Locked": ("locked", 3),
     "GitError": ("git", 3),
     "MissingPackage": ("missing-package", 3),
+    "NoNative": ("no-native", 3),
     "CannotRepeat": ("cannot-repeat", 3),
     "CannotLoad": ("cannot-load", 3),
     "CannotBuild": ("cannot-build", 3),

@@ -21,7 +21,8 @@ def shards(tmp_path: Path) -> list[Path]:
 
 def opened(path: Path, mode: str = "r", t: float = 0.0) -> Opened:
     told = path.stat()
-    return Opened(t=t, p=str(path), m=mode, st=(told.st_size, told.st_mtime_ns, told.st_ino))
+    size = 0 if mode == "w" else told.st_size  # open() has emptied it
+    return Opened(t=t, p=str(path), m=mode, st=(size, told.st_mtime_ns, told.st_ino))
 
 
 def read_by(*streams: Stream, at: Path) -> list[str]:

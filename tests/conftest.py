@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from mlcli.capture import hook
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 # What nohup, or a shell that runs us in the background, has us ignore, every process of a test would ignore, too.
@@ -23,11 +25,19 @@ Git = Callable[..., str]
 Mlcli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What watched commands load, compiled once for all tests and not in each home anew."""
+    return Path(hook.installed(str(tmp_path_factory.mktemp("bootstrap"))))
+
+
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bootstrap: Path) -> Iterator[Path]:
     """A machine of its own: HOME, git identity, time zone, no variable of mlcli or git, a directory to work in."""
     home = tmp_path / "home"
-    home.mkdir()
+    cache = home / ".cache" / "mlcli"
+    cache.mkdir(parents=True)
+    (cache / bootstrap.name).symlink_to(bootstrap)
     for name in list(os.environ):
         if name.startswith(("GIT_", "MLCLI_", "XDG_")) or name in {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CI"}:
             monkeypatch.delenv(name)

@@ -905,7 +905,7 @@ def test_a_cache_that_cannot_be_made_is_one_error_and_nothing_was_run(repo, scri
 
 
 def test_the_cache_may_be_reached_by_a_link(repo, script, ran, machine) -> None:
-    (machine / "large").mkdir()
+    (machine / "home" / ".cache").rename(machine / "large")
     (machine / "home" / ".cache").symlink_to(machine / "large")
     script('mlcli log param where="$(mlcli show @ --json | grep -c cwd)"\n' + METRIC)
     original = ran()

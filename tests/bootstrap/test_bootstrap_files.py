@@ -84,7 +84,7 @@ def test_what_is_no_data_of_the_projects_is_not_told(watched):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     home = Path(os.environ["HOME"])
-    (home / ".cache").mkdir()
+    (home / ".cache").mkdir(exist_ok=True)
     (home / ".cache" / "c").touch()
     done = watched(
         """

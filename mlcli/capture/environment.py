@@ -31,14 +31,15 @@ def noted(argv: Sequence[str], environ: Mapping[str, str], declared: Sequence[st
     version, packages = pythons.installed(prefix, environ) if prefix else ("", {})
     if prefix == sys.prefix:
         version = ".".join(map(str, sys.version_info[:3]))
+    variables = {name: masked_text(environ[name])[:_LONGEST] for name in ALLOWED if environ.get(name)}
+    variables |= {name: _declared(name, environ.get(name, "")) for name in {*declared} - {*ALLOWED}}
     return Environment(
         python=version,
         implementation=sys.implementation.name if prefix == sys.prefix else "",
         platform=sys.platform,
         machine=os.uname().machine,
         cpus=os.cpu_count(),
-        variables={name: masked_text(environ[name])[:_LONGEST] for name in ALLOWED if environ.get(name)}
-        | {name: _declared(name, environ.get(name, "")) for name in sorted(set(declared) - set(ALLOWED))},
+        variables=dict(sorted(variables.items())),
         packages=packages,
     )
 

@@ -57,7 +57,7 @@ def test_a_run_is_made_again_with_the_packages_it_had_and_not_without_them(made_
     assert json.loads(built.read_text())["packages"]["six"] == "1.15.0"
 
 
-@pytest.mark.parametrize("argv", [["sh", "-c", "python train.py"], ["./train.py"]])
+@pytest.mark.parametrize("argv", [["sh", "-c", "./train.py"], ["./train.py"]])
 def test_a_command_of_which_no_python_is_known_has_no_environment_to_build(repo: Path, git, mlcli, argv: list[str]):
     (repo / "train.py").write_text("#!/bin/sh\nexit 0\n")
     (repo / "train.py").chmod(0o755)

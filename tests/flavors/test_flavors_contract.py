@@ -9,7 +9,6 @@ import platform
 import shutil
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 
 import numpy
 import pytest
@@ -209,8 +208,8 @@ def test_model_json_is_laid_out_for_reading_and_for_git(tmp_path):
 def test_the_libraries_are_those_the_pickle_names(flowers, tmp_path):
     saved = flavors.save({"table": flowers[0]}, str(tmp_path))
 
-    strings = ["pyarrow"] if find_spec("pyarrow") else []  # where it is there, pandas keeps the columns' names in it
-    assert saved.libraries == {name: version(name) for name in ["joblib", "numpy", "pandas", *strings]}
+    # Others that are loaded and named in it may be among them: pyarrow, in which pandas keeps texts where that is there.
+    assert saved.libraries.items() >= {name: version(name) for name in ["joblib", "numpy", "pandas"]}.items()
 
 
 def test_a_wrapper_around_an_estimator_remembers_scikit_learn(estimators, tmp_path):

@@ -24,15 +24,26 @@ def _stand_in() -> IO[str]:
 
 sys.stdout, sys.stderr = sys.stdout or _stand_in(), sys.stderr or _stand_in()
 
-from .cli.app import app  # noqa: E402
+if sys.version_info >= (3, 11) and "typing_extensions" not in sys.modules:
+    # msgspec takes from there what typing has had since; with inspect, which that loads, it costs ten milliseconds.
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    import msgspec  # noqa: F401
+
+    del sys.modules["typing_extensions"]
+
+from .cli.shortcut import taken  # noqa: E402
 
 
 def main() -> None:
     """Run one command and leave at once: taking the interpreter's modules apart would cost a fifth of the time."""
     sys.argv[0] = "mlcli"
     try:
-        app(prog_name="mlcli")  # as `python -m mlcli`, too
-        code: object = 0
+        code: object = taken(sys.argv[1:])
+        if code is None:
+            from .cli.app import app
+
+            app(prog_name="mlcli")  # as `python -m mlcli`, too
+            code = 0
     except SystemExit as ended:
         code = ended.code
     for stream in (sys.stdout, sys.stderr):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +52,7 @@ def _digest(source: str, libc: str) -> str:
 
 def _compiler(environ: Mapping[str, str]) -> Sequence[str]:
     import shlex
+    import shutil
 
     path = environ.get("PATH")
     for words in [shlex.split(environ["CC"])] if environ.get("CC") else [[name] for name in _COMPILERS]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..errors import MlcliError
 from . import output
+from .failures import code_of
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
@@ -149,28 +149,15 @@ def boundary() -> Iterator[None]:
     """Three endings told apart: an expected error (its line, its hint, its code), an interrupt, a bug."""
     try:
         yield
-    except MlcliError as error:
-        if output.state.debug:
-            raise
-        output.error(error.message, error.hint)
-        raise typer.Exit(error.exit_code) from None
     except UsageFault as fault:
         if type(fault).__name__ == "NoArgsIsHelpError":
             raise
         output.usage_error(fault)
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on: what is left unwritten goes nowhere
-        raise typer.Exit(141) from None
     except (typer.Exit, typer.Abort, SystemExit):
         raise
-    except Exception as bug:
-        if output.state.debug:
-            raise
-        output.bug_report(bug)
-        raise typer.Exit(4) from None
+    except BaseException as error:
+        raise typer.Exit(code_of(error)) from None
 
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ import typer
 from ..domain.names import check_artifact_path, quoted
 from ..domain.source import parsed_scalar
 from ..errors import InvalidValue, NoActiveRun
-from .options import pairs
+from .pairs import pairs
 
 app = typer.Typer(
     help="Log to the run you are in, from any language.", no_args_is_help=True, add_completion=False,

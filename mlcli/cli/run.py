@@ -1,29 +1,16 @@
-"""mlcli run: wrap a command."""
+"""mlcli run: wrap a command. What it does is in `running`; its plain use does not come here (`shortcut`)."""
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from . import idfiles, output, words
-from .options import pairs
-
-if TYPE_CHECKING:
-    from ..domain.observed import Kind
-    from ..domain.run import Run
-    from ..domain.source import GitState, Snapshot
-    from ..execution import Executed
-    from ..reuse import Asked
-    from ..workspace import Workspace
+from . import running
+from .running import KINDS
 
 # The command's own options are its own: reading ours ends at its first word.
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": False}
-CANNOT_START = 125
-KINDS = ("inputs", "outputs", "code", "params", "metrics", "models", "printed")
 
 
 def command(
@@ -74,206 +61,23 @@ def command(
     Its stdin, stdout, stderr, signals and exit code pass through unchanged; mlcli's own lines go to stderr.
     Exit code: the command's own; 128+N where signal N ended it; 127 not found, 126 not executable, 125 not recorded.
     """
-    from ..domain.run import Param, ParamSource
-    from ..domain.source import parsed_scalar
-    from ..errors import MlcliError, UsageError
-    from ..workspace import Workspace
-
-    held = ExitStack()
-    try:
-        params = {
-            key: Param(parsed_scalar(text), ParamSource.DECLARED) for key, text in pairs(param, "--param").items()
-        }
-        workspace = Workspace.find()
-        if cached or why:
-            from ..reuse import Asked
-
-            asked = Asked(
-                argv=command,
-                cwd=os.getcwd(),
-                params={key: each.value for key, each in params.items()},
-                inputs=inputs,
-                outputs=outputs,
-                variables=variables,
-                clean=require_clean,
-            )
-            _need_not_run(workspace, asked, held, only_tell=why, idfile=idfile)
-        from ..execution import Request, run_command
-        from ..tracking import Given
-
-        given = Given(name=name, experiment=experiment, params=params, tags=pairs(tag, "--tag"), note=note)
-        if keep_inputs and not inputs:
-            raise UsageError("--keep-inputs: there is no input to keep", "name each with --input PATH")
-        request = Request(
-            argv=command,
-            given=given,
-            require_clean=require_clean,
-            inputs=inputs,
-            keep_inputs=keep_inputs,
-            outputs=outputs,
-            variables=variables,
-            system=system,
-            native=native,
-            off=_off([*no_capture, *workspace.settings.no_capture.split(",")]),
-        )
-        first = not workspace.store.is_made()
-        cwd = os.getcwd()
-        if idfile:
-            idfiles.check_writable(idfile)
-        done = run_command(workspace, request, cwd=cwd, announce=lambda run: _begun(run, first=first, idfile=idfile))
-    except MlcliError as error:
-        if output.state.debug:
-            raise
-        output.error(error.message, error.hint)
-        raise typer.Exit(error.exit_code if error.exit_code == 2 else CANNOT_START) from None
-    finally:
-        held.close()
-    _ended(workspace, done)
-    raise typer.Exit(done.ending.exit_code)
-
-
-def _need_not_run(workspace: Workspace, asked: Asked, held: ExitStack, *, only_tell: bool, idfile: str | None) -> None:
-    """Exit where the command need not run, or only what changed is asked for.
-
-    `held` is given what keeps others from running it at the same time.
-    """
-    from .cached import taken_up, told_why, waited_for
-
-    if only_tell:
-        raise typer.Exit(1 if told_why(workspace, asked) else 0)
-    if idfile:
-        idfiles.check_writable(idfile)
-    held.enter_context(waited_for(workspace, asked))
-    run = taken_up(workspace, asked)
-    if run is not None:
-        if idfile:
-            idfiles.write_id(idfile, run.id)
-        raise typer.Exit
-
-
-def _off(named: list[str]) -> frozenset[Kind]:
-    from ..domain.observed import Kind
-    from ..errors import UsageError
-
-    kinds = {kind.strip().lower() for kind in named} - {""}
-    if unknown := sorted(kinds - {*KINDS, "all"}):
-        raise UsageError(f"--no-capture: {unknown[0]!r} is nothing that is watched", f"one of {', '.join(KINDS)}, all")
-    return frozenset(Kind) if "all" in kinds else frozenset(map(Kind, kinds))
-
-
-def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
-    if idfile:
-        idfiles.write_id(idfile, run.id)
-    git = run.git
-    new = f" · {words.counted(len(run.inputs), 'input')}" if run.inputs else ""
-    new += " · new store .mlruns/" if first else ""
-    run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
-    output.err(f"{_mark()} run {run_id} {name} · {output.escaped(_code(git))}{new}")
-    if git.code is None:
-        from ..gitrepo import hint_for
-
-        output.warning("the code of this run cannot be found again", hint_for(git.reason))
-    elif git.unkept:
-        what = "what is not committed" if git.dirty else "the commit"
-        output.warning(f"{what} is not kept: {git.unkept}", "git status, git fsck")
-    if git.snapshot is not None and git.snapshot.left_out:
-        _left_out(git.snapshot)
-    if git.snapshot is not None and git.snapshot.secrets:
-        _with_secrets(git.snapshot.secrets)
-
-
-def _code(git: GitState) -> str:
-    """What the run is made from: commit 8a1e2f1 on main (2 ahead of origin/main), 1 file not committed, kept."""
-    where = f"commit {git.commit[:7]}" if git.commit else f"no commit: {git.reason}"
-    where += f" on {git.branch}" if git.branch and git.commit else ""
-    if git.commit and git.pushed is False:
-        ahead = f"{git.ahead} ahead of {git.upstream}" if git.ahead and git.upstream else ""
-        where += f" ({ahead or ('not pushed' if git.remote else 'no remote')})"
-    if git.dirty:
-        files = len(git.changed) + len(git.untracked) + git.left_out
-        where += f", {words.counted(files, 'file')} not committed"
-        where += f" (kept as {git.snapshot.commit[:7]})" if git.snapshot else ""
-    return where
-
-
-def _left_out(snapshot: Snapshot) -> None:
-    first, count = snapshot.left_out[0], len(snapshot.left_out) + snapshot.unnamed
-    more = f" and {count - 1} more" if count > 1 else ""
-    why, hint = {
-        "large": ("too large", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
-        "many": ("too many files", f"put it into .gitignore, and name it: mlcli run --input {first.path}"),
-        "secret": ("its name says that it holds secrets", "put it into .gitignore"),
-        "holds secret": ("it holds what looks like a secret", "put it into .gitignore, or the secret into a variable"),
-    }.get(first.reason, ("it cannot be read", f"ls -l {first.path}"))
-    output.warning(f"not kept with the code: {first.path} ({words.size(first.size)}: {why}){more}", hint)
-
-
-def _with_secrets(paths: list[str]) -> None:
-    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    output.warning(
-        f"{paths[0]}{more} holds what looks like a secret, and is kept with the code in this clone",
-        'put it into .gitignore, or set snapshot_secrets = "leave out"',
+    asked = running.Asked(
+        command=command,
+        name=name,
+        experiment=experiment,
+        param=param,
+        tag=tag,
+        note=note,
+        inputs=inputs,
+        outputs=outputs,
+        variables=variables,
+        cached=cached,
+        why=why,
+        keep_inputs=keep_inputs,
+        require_clean=require_clean,
+        no_capture=no_capture,
+        system=system,
+        native=native,
+        idfile=idfile,
     )
-
-
-def _ended(workspace: Workspace, done: Executed) -> None:
-    from ..comparison import against_previous
-
-    run = done.run
-    for told in (*done.ending.warnings, *done.changed[:5]):
-        output.warning(told)
-    for path in done.absent[:5]:
-        output.warning(f"{path} was declared as its output, and is not there")
-    if len(done.changed) > 5:
-        output.warning(f"{len(done.changed) - 5} more inputs are not as they were")
-    capture = run.capture
-    if capture and capture.missing and not capture.processes and any("python" in word for word in run.command.argv):
-        told, _, hint = capture.missing[0].partition("; ")
-        output.warning(f"what it read and executed is not known: {told}", hint)
-    if done.trouble is not None:
-        output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
-        return
-    style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
-    line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {words.duration(run.seconds)}"
-    if run.signal:
-        line += f" · by {_signal_name(run.signal)}"
-    elif run.exit_code:
-        line += f" · exit {run.exit_code}"
-    before, changes = against_previous(workspace, run) if run.metrics else (None, [])
-    if changes:
-        shown = [
-            f"{output.escaped(each.metric)} {words.number(each.value)}"
-            + (f" {words.signed(each.change)}" if each.change else "")
-            for each in changes[:6]
-        ]
-        line += " · " + "  ".join(shown) + (f" (against {output.escaped(before.name)})" if before else "")
-    line += _kept(run)
-    output.err(line)
-    if run.reason and not done.ending.started:
-        output.error(run.reason)
-    elif run.models and run.status.value == "finished":
-        output.next_step(f"mlcli show {run.id[:8]}   ·   mlcli register NAME {run.id[:8]}")
-
-
-def _kept(run: Run) -> str:
-    if not run.artifacts:
-        return ""
-    if len(run.models) == 1:
-        total = sum(file.size for file in run.files_of(run.models[0].path))
-        name = run.models[0].path
-        return f" · model {'' if name == 'model' else output.escaped(name) + ' '}{words.size(total)}"
-    total = sum(file.size for file in run.artifacts)
-    return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {words.size(total)}"
-
-
-def _mark() -> str:
-    return output.paint("mlcli", "dim", sys.stderr)
-
-
-def _signal_name(number: int) -> str:
-    from signal import Signals
-
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    raise typer.Exit(running.run(asked))

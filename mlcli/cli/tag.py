@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import RunRef, pairs
+from .options import RunRef
+from .pairs import pairs
 
 
 def command(

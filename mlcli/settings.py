@@ -18,7 +18,7 @@ _CHOICES = {
     "snapshot_secrets": ("warn", "leave out"),
     "require_pushed": ("yes", "no"),
 }
-_SIZES = ("snapshot_file_limit", "snapshot_limit", "output_limit")
+_SIZES = ("snapshot_file_limit", "snapshot_limit", "output_file_limit", "output_limit")
 
 
 class Settings(Struct, frozen=True):
@@ -31,7 +31,8 @@ class Settings(Struct, frozen=True):
     snapshot_limit: str = "100 MB"
     snapshot_secrets: str = "warn"
     require_pushed: str = "no"
-    output_limit: str = "100 MB"
+    output_file_limit: str = "100 MB"
+    output_limit: str = "1 GB"
     no_capture: str = ""
 
 

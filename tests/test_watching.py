@@ -146,7 +146,7 @@ def test_many_files_of_a_directory_are_one_input(project: Path, mlcli) -> None:
 
 
 def test_large_outputs_are_known_by_digest_alone(project: Path, mlcli) -> None:
-    (project / "mlcli.toml").write_text('output_limit = "10 kB"\n')
+    (project / "mlcli.toml").write_text('output_file_limit = "10 kB"\n')
     mlcli(*python("-c", "open('s.bin', 'wb').write(b'x' * 10_000); open('l.bin', 'wb').write(b'y' * 10_001)"))
     outputs = newest(project).outputs
     assert [(each.path, each.kept, each.digest) for each in outputs] == [
@@ -321,3 +321,15 @@ def test_of_thousands_of_files_directories_and_the_first_are_told(project: Path,
     assert run.capture
     assert (len(run.outputs), run.capture.complete) == (1000, False)
     assert run.capture.missing == ["1200 files were written, of which 1000 are told; write an archive of them"]
+
+
+def test_of_many_outputs_the_small_ones_are_kept_until_there_are_too_many(project: Path, mlcli) -> None:
+    (project / "mlcli.toml").write_text('output_limit = "10 kB"\n')
+    sizes = {"a.bin": 6000, "b.bin": 5000, "c.bin": 4000, "d.bin": 1000}
+    mlcli(*python("-c", f"for name, size in {sizes}.items(): open(name, 'wb').write(name.encode() * (size // 5))"))
+    assert {each.path: each.kept for each in newest(project).outputs} == {
+        "a.bin": False,
+        "b.bin": True,
+        "c.bin": True,
+        "d.bin": True,
+    }

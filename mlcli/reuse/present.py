@@ -66,7 +66,7 @@ class Present:
 
     def may_keep(self, path: str) -> bool:
         """Whether a file is small enough to be kept before it is replaced."""
-        limit = parsed_size(self.workspace.settings.output_limit) or 0
+        limit = parsed_size(self.workspace.settings.output_file_limit) or 0
         return os.path.getsize(self.place(path)) <= limit
 
     @cached_property

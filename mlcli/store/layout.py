@@ -12,6 +12,7 @@ TRASH = "trash"
 CACHE = ".cache"
 TEMPORARY = f"{CACHE}/tmp"  # noqa: S108
 LOCKS = f"{CACHE}/locks"
+INDEX = f"{CACHE}/index.sqlite"
 OPEN = f"{CACHE}/open"
 CONTENT_LOCK = "content"
 DIGESTS = f"{CACHE}/digests.json"

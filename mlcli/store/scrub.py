@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from . import layout
 from .files import Files
-from .search import INDEX
 
 _MASK = b"***"
 _BLOCK = 2**20
@@ -68,7 +67,7 @@ def drop_content(files: Files, digest: str) -> None:
 
 def forget_derived(files: Files) -> None:
     """Drop what is derived from documents: a database keeps the bytes of rows that it no longer has."""
-    for name in (INDEX, f"{INDEX}-wal", f"{INDEX}-shm", f"{INDEX}-journal", layout.DIGESTS):
+    for name in (layout.INDEX, f"{layout.INDEX}-wal", f"{layout.INDEX}-shm", f"{layout.INDEX}-journal", layout.DIGESTS):
         with suppress(FileNotFoundError):
             files.delete(name)
 

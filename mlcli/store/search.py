@@ -18,7 +18,7 @@ from .schema import Document
 if TYPE_CHECKING:
     from .disk import DiskStore
 
-INDEX = f"{layout.CACHE}/index.sqlite"
+INDEX = layout.INDEX
 WORTH_IT = 1000
 _WORTH_IT_WHOLE = 100  # where every document would be read whole
 T = TypeVar("T")

@@ -111,16 +111,17 @@ def outputs(
     """What was written and is there, its content kept where it is not too large; of `declared` it is known to be."""
     from ..observation import fits, kinds
 
-    limit = parsed_size(workspace.settings.output_limit) or 0
+    room = _Room(workspace)
     makers = fits.makers(streams)
     only_read = {each.path for each in read if not each.changed}
     left = []
-    for path in sorted(sorted(written, key=lambda path: path not in makers)[:MOST_FILES]):
+    # Models come first, then what is small, where there is not room for all.
+    for path in sorted(written, key=lambda path: (path not in makers, _size(path), path))[:MOST_FILES]:
         name = shown(workspace, path)
         if (name in only_read and path not in declared) or not os.path.isfile(path):  # opened for both, and only read
             continue
         with suppress(MlcliError, OSError):
-            size, digest, keep = _taken(workspace, path, limit)
+            size, digest, keep = room.taken(path)
             kind, maker = kinds.recognised(path), makers.get(path)
             classes = kind.classes if kind.kind == "model" else []
             left.append(
@@ -136,15 +137,33 @@ def outputs(
                     fit=maker.fit if maker else None,
                 )
             )
-    return left
+    return sorted(left, key=lambda output: output.path)
 
 
-def _taken(workspace: Workspace, path: str, limit: int) -> tuple[int, str, bool]:
-    """The size and digest of a file, and whether its content was kept: not above the limit, nor on a full disk."""
-    if os.path.getsize(path) <= limit:
-        with suppress(MlcliError):
-            return *workspace.store.take_input(path, keep=True), True
-    return *workspace.store.take_input(path, keep=False), False
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+class _Room:
+    """What may be kept of the outputs of a run: each up to a limit, and all together up to another."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._store = workspace.store
+        self._each = parsed_size(workspace.settings.output_file_limit) or 0
+        self._left = parsed_size(workspace.settings.output_limit) or 0
+
+    def taken(self, path: str) -> tuple[int, str, bool]:
+        """The size and digest of a file, and whether its content was kept: not above the limits, nor on a full disk."""
+        size = os.path.getsize(path)
+        if size <= min(self._each, self._left):
+            with suppress(MlcliError):
+                size, digest = self._store.take_input(path, keep=True)
+                self._left -= size
+                return size, digest, True
+        return *self._store.take_input(path, keep=False), False
 
 
 def shown(workspace: Workspace, path: str) -> str:

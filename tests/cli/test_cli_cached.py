@@ -304,7 +304,7 @@ def test_nothing_is_put_back_out_of_the_project_or_over_a_directory(project, cac
 
 
 def test_an_output_that_is_too_large_to_be_kept_is_made_again(project, cached, monkeypatch) -> None:
-    monkeypatch.setenv("MLCLI_OUTPUT_LIMIT", "3 B")
+    monkeypatch.setenv("MLCLI_OUTPUT_FILE_LIMIT", "3 B")
     cached()
     assert not has_run(cached()), "it is there as it was"
     (project / "model.txt").unlink()

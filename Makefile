@@ -60,7 +60,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 bench-git: $(VENV)/.dev
-	@$(BIN)/python benchmarks/git.py $(ARGS)
+	@$(BIN)/python benchmarks/git_cost.py $(ARGS)
 
 bench-capture: $(VENV)/.dev
 	@$(BIN)/python benchmarks/capture.py $(ARGS)

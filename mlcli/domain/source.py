@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -33,7 +34,13 @@ class Command(Struct, frozen=True, kw_only=True):
     @property
     def check(self) -> str:
         """A check sum of the arguments and the directory, by which the same command is found again."""
-        return f"{crc32(chr(0).join([self.cwd, *self.argv]).encode('utf-8', 'surrogatepass')):08x}"
+        return check_of(self.cwd, self.argv)
+
+
+def check_of(cwd: str, argv: Iterable[str]) -> str:
+    """A check sum of a command: its arguments, and the directory that it runs in."""
+    text = "\0".join((cwd, *argv))
+    return f"{crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):

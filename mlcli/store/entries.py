@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..domain.source import Command
+from ..domain.source import check_of
 from ..errors import MlcliError
 from .files import read_all, write_all
 from .schema import Document
@@ -21,6 +21,7 @@ RACY_NS = 2_000_000_000
 EXACT = 2**53
 # What no filter asks for and no list shows: it would be most of the index.
 _BULKY = ("inputs", "urls", "outputs", "code", "fits", "capture")
+_MARKED = (("output", "artifacts"), ("output", "outputs"), ("input", "inputs"))
 _LEFT_OUT = {"packages", "changed", "untracked", "variables"}
 # Reading costs what keeping does: of so many directories, the process that keeps reads one.
 _SHARE = 16
@@ -130,14 +131,14 @@ def _prune(document: Document) -> None:
 def _marks(document: Document) -> list[tuple[str, str]]:
     """What Run.marks tells, of a document that nobody has looked at yet."""
     try:
-        made = {each["digest"] for key in ("artifacts", "outputs") for each in document.get(key, ())}
-        read = {each["digest"] for each in document.get("inputs", ())}
         command = document["command"]
-        check = Command(argv=command["argv"], cwd=command["cwd"]).check
+        found = [("command", check_of(command["cwd"], command["argv"]))]
+        for mark, key in _MARKED:
+            if each := document.get(key):
+                found += [(mark, digest) for digest in {one["digest"] for one in each} if digest]
     except (KeyError, TypeError, AttributeError):
         return []
-    found = [*(("output", digest) for digest in made if digest), *(("input", digest) for digest in read if digest)]
-    return [*found, ("command", check)]
+    return found
 
 
 def pairs_of(document: Document) -> list[tuple[str, Any]]:

@@ -118,7 +118,8 @@ def run_command(
         raise
     with undisturbed():
         done = _ended(workspace, run, ending, lambda: _seen(workspace, run, watch, ending, beside, started, cwd))
-        watching.forget(workspace, run)
+        if done.trouble is None:  # else it is told again when its end can be recorded
+            watching.forget(workspace, run)
     absent = [path for path in request.outputs if not os.path.exists(os.path.join(cwd, path))]
     return replace(done, changed=inputs.changed(workspace, taken), absent=[] if ending.exit_code else absent)
 

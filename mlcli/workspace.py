@@ -271,6 +271,10 @@ class Workspace:
         """`path` relative to the workspace, with '/', so that it means the same in every clone."""
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
+    def place(self, path: str) -> str:
+        """Where the file lies that a document tells of: relative to the workspace, or absolute."""
+        return os.path.join(self.root, path)
+
 
 @contextmanager
 def standing_in(directory: str) -> Iterator[None]:

@@ -121,7 +121,7 @@ def trouble(where, error):
         sys.stderr.write("[mlcli] %s: %r\n" % (where, error))
     try:
         tell("trouble", where=where, what=shown("", repr(error)[:300]))
-    except Exception:
+    except Exception:  # the place where trouble is told has none of its own
         return
 
 

@@ -82,8 +82,8 @@ class Open:
             try:
                 if file not in _read:
                     was_read(file, opened.fileno())
-            except Exception:
-                return opened
+            except Exception as error:  # the program has its file, whatever is wrong with telling of it
+                core.trouble("open", error)
             return opened
         return _open_to_write(file, mode, rest, named)
 
@@ -103,7 +103,8 @@ def _open_to_write(file, mode, rest, named):
         writes = (anew or "+" in mode) and file not in _written
         if writes:
             before_write(file)
-    except Exception:
+    except Exception as error:
+        core.trouble("open", error)
         writes = False
     opened = _open(file, mode, *rest, **named)
     try:
@@ -111,8 +112,8 @@ def _open_to_write(file, mode, rest, named):
             was_written(file, opened.fileno(), also_reads)
         elif also_reads and file not in _read:
             was_read(file, opened.fileno())
-    except Exception:
-        return opened
+    except Exception as error:
+        core.trouble("open", error)
     return opened
 
 

@@ -208,7 +208,7 @@ def _nested(model):
     """The plain params of what a model is made of."""
     try:
         params = model.get_params(deep=True)
-    except Exception:
+    except Exception:  # a foreign estimator's own code: its own params are told all the same
         return {}
     plain = (int, float, str, bool, type(None))
     return {name: value for name, value in params.items() if "__" in name and isinstance(value, plain)}
@@ -230,7 +230,7 @@ def _asked(model, name):
     """An attribute that a library may refuse."""
     try:
         return getattr(model, name, None)
-    except Exception:
+    except Exception:  # as of a property of what was not fitted
         return None
 
 

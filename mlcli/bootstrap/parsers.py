@@ -138,7 +138,7 @@ def _resolved(omegaconf, config, name, otherwise):
     try:
         value = config[name]
         return omegaconf.to_container(value, resolve=True) if omegaconf.is_config(value) else value
-    except Exception:
+    except Exception:  # an interpolation that leads nowhere: the program will say so when it asks
         return otherwise
 
 

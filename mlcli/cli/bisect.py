@@ -70,7 +70,7 @@ def command(
 
 def _begun(run: Run) -> None:
     output.err(
-        f"{_mark()} run {run.id[:8]} {output.escaped(run.name)} · at {(run.git.commit or '')[:7]}, in a worktree"
+        f"{output.mark()} run {run.id[:8]} {output.escaped(run.name)} · at {(run.git.commit or '')[:7]}, in a worktree"
     )
 
 
@@ -79,11 +79,7 @@ def _measured(each: Measured, left: int) -> None:
     value = words.number(each.value) if each.value is not None else "no measure"
     how = "recorded in" if each.recorded else "run"
     rest = f" · of {words.counted(left, 'commit')}" if left else ""
-    output.err(f"{_mark()} {each.commit[:7]} {judged}  {value}  {how} {each.run_id[:8]}{rest}")
-
-
-def _mark() -> str:
-    return output.paint("mlcli", "dim", sys.stderr)
+    output.err(f"{output.mark()} {each.commit[:7]} {judged}  {value}  {how} {each.run_id[:8]}{rest}")
 
 
 def _found(workspace: Workspace, found: Bisected, first: Measured) -> None:

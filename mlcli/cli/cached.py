@@ -34,7 +34,7 @@ def taken_up(workspace: Workspace, asked: Asked) -> Run | None:
     run = found.run
     run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
     told = f" · {words.counted(len(back), 'output')} put back" if back else ""
-    output.err(f"{_mark()} cached run {run_id} {name} · unchanged, made {_when(workspace, run)}{told}")
+    output.err(f"{output.mark()} cached run {run_id} {name} · unchanged, made {_when(workspace, run)}{told}")
     for each in back:
         if each.saved:
             told = f"{each.path} was not as any run had left it; what it held is kept until mlcli gc"
@@ -46,7 +46,7 @@ def waited_for(workspace: Workspace, asked: Asked) -> AbstractContextManager[Non
     """Wait, and say so, while another `mlcli run --cached` is at this command."""
     from ..reuse import turn
 
-    told = f"{_mark()} waiting: another mlcli run --cached is at this command"
+    told = f"{output.mark()} waiting: another mlcli run --cached is at this command"
     return turn(workspace, asked, lambda: output.err(told))
 
 
@@ -72,7 +72,7 @@ def _line(reason: Reason) -> str:
 
 
 def _running(why: str) -> None:
-    output.err(f"{_mark()} running: {output.escaped(why)}")
+    output.err(f"{output.mark()} running: {output.escaped(why)}")
 
 
 def _listed(told: Sequence[str]) -> str:
@@ -83,7 +83,3 @@ def _listed(told: Sequence[str]) -> str:
 def _when(workspace: Workspace, run: Run) -> str:
     told = words.ago(run.started_at, workspace.now())
     return told if "-" in told else f"{told} ago"
-
-
-def _mark() -> str:
-    return output.paint("mlcli", "dim", sys.stderr)

@@ -59,6 +59,11 @@ def paint(text: str, style: str, stream: IO[str] | None = None) -> str:
     return f"\x1b[{_STYLES[style]}m{shown}\x1b[0m"
 
 
+def mark() -> str:
+    """What mlcli's own lines begin with, where a command's output stands between them."""
+    return paint("mlcli", "dim", sys.stderr)
+
+
 def out(line: str = "") -> None:
     """A line of the answer, escaped already."""
     _write(sys.stdout, line + "\n")

@@ -48,22 +48,20 @@ def command(
     else:
         _told(done, done.run)
     if done.kept:
-        output.err(f"{_mark()} worktree kept: {output.escaped(done.kept)}")
+        output.err(f"{output.mark()} worktree kept: {output.escaped(done.kept)}")
     raise typer.Exit({"different": 1, "impossible": 3}.get(done.verdict.value, 0))
 
 
-def _mark() -> str:
-    return output.paint("mlcli", "dim", sys.stderr)
-
-
 def _said(line: str) -> None:
-    output.err(f"{_mark()} {output.escaped(line)}")
+    output.err(f"{output.mark()} {output.escaped(line)}")
 
 
 def _begun(run: Run) -> None:
     run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
     again = run.reproduces.run_id[:8] if run.reproduces else ""
-    output.err(f"{_mark()} run {run_id} {name} · makes {again} again, in a worktree of {(run.git.code or '')[:7]}")
+    output.err(
+        f"{output.mark()} run {run_id} {name} · makes {again} again, in a worktree of {(run.git.code or '')[:7]}"
+    )
 
 
 def _as_json(done: Reproduced) -> None:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from ..domain.observed import Kind
 from . import idfiles, output, words
 from .pairs import pairs
 
 if TYPE_CHECKING:
-    from ..domain.observed import Kind
     from ..domain.run import Param, Run
     from ..domain.source import GitState, Snapshot
     from ..execution import Executed, Request
     from ..workspace import Workspace
 
 CANNOT_START = 125
-KINDS = ("inputs", "outputs", "code", "params", "metrics", "models", "printed")
+KINDS = tuple(kind.value for kind in Kind)
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -144,7 +144,6 @@ def _need_not_run(workspace: Workspace, asked: Asked, params: dict[str, Param], 
 
 
 def _off(named: list[str]) -> frozenset[Kind]:
-    from ..domain.observed import Kind
     from ..errors import UsageError
 
     kinds = {kind.strip().lower() for kind in named} - {""}
@@ -160,7 +159,7 @@ def _begun(run: Run, *, first: bool, idfile: str | None) -> None:
     new = f" · {words.counted(len(run.inputs), 'input')}" if run.inputs else ""
     new += " · new store .mlruns/" if first else ""
     run_id, name = output.paint(run.id[:8], "accent", sys.stderr), output.paint(run.name, "bold", sys.stderr)
-    output.err(f"{_mark()} run {run_id} {name} · {output.escaped(_code(git))}{new}")
+    output.err(f"{output.mark()} run {run_id} {name} · {output.escaped(_code(git))}{new}")
     if git.code is None:
         from ..gitrepo import hint_for
 
@@ -226,7 +225,7 @@ def _ended(workspace: Workspace, done: Executed) -> None:
         output.error(f"the end of run {run.id[:8]} was not recorded: {done.trouble.message}", done.trouble.hint)
         return
     style = {"finished": "green", "failed": "red", "killed": "red"}.get(run.status.value, "")
-    line = f"{_mark()} {output.paint(run.status.value, style, sys.stderr)} in {words.duration(run.seconds)}"
+    line = f"{output.mark()} {output.paint(run.status.value, style, sys.stderr)} in {words.duration(run.seconds)}"
     if run.signal:
         line += f" · by {_signal_name(run.signal)}"
     elif run.exit_code:
@@ -256,10 +255,6 @@ def _kept(run: Run) -> str:
         return f" · model {'' if name == 'model' else output.escaped(name) + ' '}{words.size(total)}"
     total = sum(file.size for file in run.artifacts)
     return f" · {len(run.artifacts)} artifact{'s' if len(run.artifacts) != 1 else ''} {words.size(total)}"
-
-
-def _mark() -> str:
-    return output.paint("mlcli", "dim", sys.stderr)
 
 
 def _signal_name(number: int) -> str:

@@ -103,7 +103,7 @@ def _inputs(run: Run, present: Present) -> Iterator[Reason]:
         if each.seen and not each.packaged and (told := _input(each, present)):
             yield Reason("inputs", each.path, told, unknown=not each.digest)
     for path, digest in (run.capture.listed if run.capture else {}).items():
-        if names_digest(present.place(path), path, run.inputs, run.outputs) != digest:
+        if names_digest(present.workspace.place(path), path, run.inputs, run.outputs) != digest:
             yield Reason("inputs", path, "holds other files")
     for url in run.urls:
         yield Reason("inputs", url, "was asked, and what it answers now is not known", unknown=True)

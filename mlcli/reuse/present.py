@@ -30,19 +30,15 @@ class Present:
         self._known: dict[str, str] = {}
         self._blobs: dict[tuple[str, str], set[str]] = {}
 
-    def place(self, path: str) -> str:
-        """Where the file lies that a document tells of."""
-        return os.path.join(self.workspace.root, path)
-
     def is_there(self, path: str) -> bool:
         """Whether there is a file, or for a path that ends with '/' a directory."""
-        place = self.place(path)
+        place = self.workspace.place(path)
         return os.path.isdir(place) if path.endswith("/") else os.path.isfile(place)
 
     def digest(self, path: str) -> str:
         """The digest of a file, or of the files in a directory; '' where there is none."""
         if path not in self._known:
-            place = self.place(path)
+            place = self.workspace.place(path)
             of = self._digests.of
             self._known[path] = files_digest(place.rstrip("/"), of) if path.endswith("/") else of(place)
         return self._known[path]
@@ -51,7 +47,7 @@ class Present:
         """Whether a file has the content that git gives this id, if need be with the line ends that git keeps."""
         algorithm = "sha256" if len(blob) == 64 else "sha1"
         if (path, algorithm) not in self._blobs:
-            self._blobs[path, algorithm] = _blobs(self.place(path), algorithm)
+            self._blobs[path, algorithm] = _blobs(self.workspace.place(path), algorithm)
         return blob in self._blobs[path, algorithm]
 
     def digest_of_code(self, place: str, files: Sequence[str]) -> str:
@@ -67,7 +63,7 @@ class Present:
     def may_keep(self, path: str) -> bool:
         """Whether a file is small enough to be kept before it is replaced."""
         limit = parsed_size(self.workspace.settings.output_file_limit) or 0
-        return os.path.getsize(self.place(path)) <= limit
+        return os.path.getsize(self.workspace.place(path)) <= limit
 
     @cached_property
     def declared_outputs(self) -> list[str]:

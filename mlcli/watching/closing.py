@@ -22,14 +22,16 @@ _KILLED = "its wrapper was killed; the command did not come to its end, or nobod
 
 def close_vanished(workspace: Workspace) -> None:
     """End every run that nobody ends any more. What cannot be written now is left to the next who can."""
-    for run_id in workspace.store.open_runs():
+    store = workspace.store
+    for run_id in store.open_runs():
         with suppress(MlcliError, OSError):
-            run = workspace.store.run(run_id)
-            if run.status is RunStatus.RUNNING:
+            if store.run(run_id).status is RunStatus.RUNNING:
                 continue  # its wrapper or its command still lives
-            if run.ended_at is None:
-                _close(workspace, run)
-            forget(workspace, run)
+            with store.turn(f"close-{run_id}", lambda holder: None):  # of two who read it, one adds it up
+                run = store.run(run_id)
+                if run.ended_at is None:
+                    _close(workspace, run)
+                forget(workspace, run)
 
 
 def _close(workspace: Workspace, run: Run) -> None:

@@ -186,11 +186,6 @@ def _text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 
-def placed(workspace: Workspace, name: str) -> str:
-    """Where the file lies that a document tells of."""
-    return os.path.join(workspace.root, name)
-
-
 def _input(read: Read, name: str, digests: Digests) -> Input:
     try:
         now = os.stat(read.path)

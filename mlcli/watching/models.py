@@ -11,7 +11,6 @@ from ..domain.observed import Fit, Output
 from ..domain.run import Artifact, Model, Run
 from ..errors import MlcliError
 from ..workspace import Workspace
-from .files import placed
 
 # What loads each, by the format that it is written in; a pickle's is told by its class.
 _FLAVORS = {"xgboost-json": "xgboost", "xgboost-ubj": "xgboost", "lightgbm-text": "lightgbm"}
@@ -33,7 +32,7 @@ def kept(
             continue
         with suppress(MlcliError):
             path = check_artifact_path(os.path.basename(output.path) if os.path.isabs(output.path) else output.path)
-            artifacts += workspace.store.keep(run.id, placed(workspace, output.path), path)
+            artifacts += workspace.store.keep(run.id, workspace.place(output.path), path)
             models.append(_described(path, output, _flavor(workspace, output), made, run))
     return artifacts, models
 
@@ -44,7 +43,7 @@ def _flavor(workspace: Workspace, output: Output) -> str:
         return _FLAVORS.get(output.format, output.format)
     from ..observation import kinds
 
-    first = next(iter(kinds.recognised(placed(workspace, output.path)).classes), "")
+    first = next(iter(kinds.recognised(workspace.place(output.path)).classes), "")
     return "sklearn" if first == output.cls and first.startswith("sklearn.") else "joblib"
 
 

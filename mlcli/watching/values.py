@@ -15,13 +15,10 @@ from ..errors import MlcliError
 from ..observation.events import Fitted, Measured, Parsed, Stream
 from ..tracking import SeenMetric
 from ..workspace import Workspace
-from .files import placed
 
 if TYPE_CHECKING:
     from ..observation.series import Series
 
-_CONFIGS = (".json", ".yaml", ".yml", ".toml", ".ini", ".cfg")
-_CONFIG_SIZE = 2**16
 _MAY_MEASURE = {"metrics", "data", "file"}
 SYSTEM = "system/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -30,17 +27,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def params(workspace: Workspace, run: Run, streams: Sequence[Stream], inputs: Sequence[Input]) -> dict[str, Param]:
     """The params that parsers told and configuration files say, else those that the command line spells."""
     parsed = [event for stream in streams for event in stream.of(Parsed)]
-    configs = [
-        (each.path, placed(workspace, each.path))
-        for each in inputs
-        if each.path.endswith(_CONFIGS) and each.size <= _CONFIG_SIZE and not each.changed
-    ]
     guessed = {key: param for key, param in run.params.items() if param.source.guessed}
-    if not parsed and not configs:
+    if not parsed and not inputs:  # then what reads them is not loaded
         return guessed
-    from ..observation.params import found
+    from ..observation.params import found, is_config
 
-    return found(parsed, configs, guessed)
+    configs = [each.path for each in inputs if is_config(each.path) and not each.changed]
+    return found(parsed, [(path, workspace.place(path)) for path in configs], guessed)
 
 
 def metrics(
@@ -57,7 +50,7 @@ def metrics(
         from ..observation import metrics as told
 
         library = [*told.measured(measured, workspace.root), *told.searched(fitted, workspace.root)]
-        files = [each for output in likely for each in told.from_file(placed(workspace, output.path), output.path)]
+        files = [each for output in likely for each in told.from_file(workspace.place(output.path), output.path)]
         merged = told.merged(library, files, printed, logged, [metric.last for metric in logged.values()])
     sampled = [SeenMetric(name=name, source=MetricSource.SYSTEM) for name in logged if name.startswith(SYSTEM)]
     return [*(each for series in merged if (each := _told(series, workspace.now()))), *sampled]

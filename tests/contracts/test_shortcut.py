@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from msgspec.structs import asdict
 
-from mlcli.cli import run, running, shortcut
+from mlcli.cli import run, shortcut
 
 
 def typers_command():
@@ -39,12 +40,11 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_it_reads_what_typer_reads(line: str, monkeypatch):
-    seen = []
-    monkeypatch.setattr(running, "run", lambda asked: seen.append(asked) or 0)
+def test_it_reads_what_typer_reads(line: str):
     words = line.split()
-    typers_command().main(words, standalone_mode=False)
-    assert seen == [shortcut.read(words)]
+    with typers_command().make_context("run", list(words)) as context:
+        said = {name: list(value) if isinstance(value, tuple) else value for name, value in context.params.items()}
+    assert asdict(shortcut.read(words)) == {name: value for name, value in said.items() if name != "help"}
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ PIPELINE = "sklearn.pipeline.Pipeline"
 
 
 def fitted(t: float, cls: str = FOREST, oid: int = 1, line: int = 36, **more: Any) -> Fitted:
-    return Fitted(t=t, cls=cls, oid=oid, at=("/work/train.py", line), **more)
+    return Fitted(t=t, cls=cls, oid=oid, at=("/project/train.py", line), **more)
 
 
-def dumped(t: float, *parts: tuple[str, int], path: str = "/work/model.joblib", here: bool = True) -> Dumped:
+def dumped(t: float, *parts: tuple[str, int], path: str = "/project/model.joblib", here: bool = True) -> Dumped:
     held = {str(at): Part(cls=cls, oid=oid, fitted_here=here) for at, (cls, oid) in enumerate(parts)}
     return Dumped(t=t, p=path, how="joblib.dump", cls="builtins.dict", parts=held)
 
 
 def made(*events: Event) -> Made:
-    return makers([Stream(1, list(events))])["/work/model.joblib"]
+    return makers([Stream(1, list(events))])["/project/model.joblib"]
 
 
 def test_a_fit_says_what_was_fitted_and_where():
@@ -38,34 +38,34 @@ def test_a_fit_says_what_was_fitted_and_where():
         best={"C": 1},
         best_score=0.9,
     )
-    assert fits([Stream(1, [event])], "/work") == [
+    assert fits([Stream(1, [event])], "/project") == [
         Fit(
             cls=FOREST, params={"n_estimators": 20, "password": "***"}, nested={"a__b": 1}, shape=[10, 2], seconds=0.5,
             at="train.py:36", calls=1, best={"C": 1}, best_score=0.9,
         )
     ]  # fmt: skip
-    assert [fit.at for fit in fits([Stream(1, [event])], "/elsewhere")] == ["/work/train.py:36"]
-    assert [fit.at for fit in fits([Stream(1, [event])], "/wor")] == ["/work/train.py:36"]
+    assert [fit.at for fit in fits([Stream(1, [event])], "/elsewhere")] == ["/project/train.py:36"]
+    assert [fit.at for fit in fits([Stream(1, [event])], "/wor")] == ["/project/train.py:36"]
 
 
 def test_fits_are_in_the_order_of_time_whichever_process_made_them():
     streams = [Stream(1, [fitted(3.0, line=3), fitted(5.0, line=5)]), Stream(2, [fitted(4.0, line=4)])]
-    assert [fit.at for fit in fits(streams, "/work")] == ["train.py:3", "train.py:4", "train.py:5"]
+    assert [fit.at for fit in fits(streams, "/project")] == ["train.py:3", "train.py:4", "train.py:5"]
 
 
 def test_calls_count_every_fit_at_a_line_those_too_that_were_not_told():
     streams = [
-        Stream(1, [*(fitted(at) for at in range(20)), fitted(30), Repeated(t=40, at=("/work/train.py", 36), n=100)]),
+        Stream(1, [*(fitted(at) for at in range(20)), fitted(30), Repeated(t=40, at=("/project/train.py", 36), n=100)]),
         Stream(2, [fitted(31), fitted(32)]),
         Stream(3, [fitted(33, line=7)]),
     ]
-    assert {(fit.at, fit.calls) for fit in fits(streams, "/work")} == {("train.py:36", 102), ("train.py:7", 1)}
+    assert {(fit.at, fit.calls) for fit in fits(streams, "/project")} == {("train.py:36", 102), ("train.py:7", 1)}
 
 
 def test_of_very_many_fits_the_last_thousand_are_kept():
     stream = Stream(1, [*(fitted(at, line=at) for at in range(MAX_FITS + 10)), dumped(9999, (FOREST, 1))])
-    assert len(fits([stream], "/work")) == MAX_FITS
-    assert makers([stream])["/work/model.joblib"].fit == MAX_FITS - 1
+    assert len(fits([stream], "/project")) == MAX_FITS
+    assert makers([stream])["/project/model.joblib"].fit == MAX_FITS - 1
     assert made(fitted(0, oid=7), dumped(0.5, (FOREST, 7)), *(fitted(at) for at in range(1, MAX_FITS + 1))).fit is None
 
 
@@ -86,7 +86,7 @@ def test_what_was_loaded_and_not_fitted_links_nothing():
 
 def test_an_id_means_nothing_in_another_process():
     streams = [Stream(1, [fitted(1)]), Stream(2, [dumped(2, (FOREST, 1))])]
-    assert makers(streams)["/work/model.joblib"].fit is None
+    assert makers(streams)["/project/model.joblib"].fit is None
 
 
 def test_of_a_bundle_the_first_that_was_fitted_counts():
@@ -122,23 +122,25 @@ def test_the_last_one_to_write_a_path_counts():
     first, second = fitted(1, FOREST, 1), fitted(2, RIDGE, 2)
     assert made(first, second, dumped(3, (FOREST, 1)), dumped(4, (RIDGE, 2))).cls == RIDGE
     streams = [Stream(1, [second, dumped(4, (RIDGE, 2))]), Stream(2, [first, dumped(3, (FOREST, 1))])]
-    assert makers(streams)["/work/model.joblib"].cls == RIDGE
+    assert makers(streams)["/project/model.joblib"].cls == RIDGE
 
 
 def test_a_file_that_was_renamed_goes_by_its_last_name():
     events = [
         fitted(1),
-        dumped(2, (FOREST, 1), path="/work/a.part"),
-        Moved(t=3, a="/work/a.part", b="/work/model.joblib"),
+        dumped(2, (FOREST, 1), path="/project/a.part"),
+        Moved(t=3, a="/project/a.part", b="/project/model.joblib"),
     ]
-    assert makers([Stream(1, list(events))]) == {"/work/model.joblib": Made("joblib.dump", FOREST, 0)}
-    events.append(dumped(4, path="/work/a.part"))
-    assert makers([Stream(1, list(events))])["/work/a.part"].cls == ""
+    assert makers([Stream(1, list(events))]) == {"/project/model.joblib": Made("joblib.dump", FOREST, 0)}
+    events.append(dumped(4, path="/project/a.part"))
+    assert makers([Stream(1, list(events))])["/project/a.part"].cls == ""
 
 
 def test_a_rename_in_another_process_is_followed_too():
     streams = [
-        Stream(1, [fitted(1), dumped(2, (FOREST, 1), path="/work/a"), Moved(t=1, a="/work/a", b="/work/early")]),
-        Stream(2, [Moved(t=4, a="/work/b", b="/work/c"), Moved(t=3, a="/work/a", b="/work/b")]),
+        Stream(
+            1, [fitted(1), dumped(2, (FOREST, 1), path="/project/a"), Moved(t=1, a="/project/a", b="/project/early")]
+        ),
+        Stream(2, [Moved(t=4, a="/project/b", b="/project/c"), Moved(t=3, a="/project/a", b="/project/b")]),
     ]
-    assert list(makers(streams)) == ["/work/c"]
+    assert list(makers(streams)) == ["/project/c"]

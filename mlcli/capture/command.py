@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..domain.names import MAX_KEY, escaped
+from ..domain.names import MAX_KEY, escaped, is_python
 from ..domain.run import Param, ParamSource
 from ..domain.secrets import MASK, is_secret, masked_argv, masked_text
 from ..domain.source import Command, parsed_scalar
@@ -66,7 +66,7 @@ def _own_arguments(argv: Sequence[str]) -> Sequence[str]:
             return argv[at + 1 :]
     program = os.path.basename(argv[0]) if argv else ""
     at = 1
-    if program.startswith(("python", "pypy")):
+    if is_python(program):
         while at < len(argv) and argv[at].startswith("-"):
             if argv[at] in {"-m", "-c"}:
                 return argv[at + 2 :]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from ..domain.digest import digest_of
+from ..domain.names import is_python
 from ..domain.secrets import MASK, masked_text, masked_value
 from ..domain.source import Environment
 from . import pythons
@@ -74,7 +75,7 @@ def again(
     """The environment that the command will find now for one that it had before, where its words (`own`) name none."""
     if own.python or not before.python:
         return own
-    programs = [program for program in (argv[0], *pythons.likely(environ, directories)) if pythons.is_python(program)]
+    programs = [program for program in (argv[0], *pythons.likely(environ, directories)) if is_python(program)]
     prefixes = [pythons.asked_prefix(program, environ) for program in programs]
     if prefixes == [pythons.prefix_of(program, environ) for program in programs]:  # else it was that of a shim
         prefixes.append(before.prefix)

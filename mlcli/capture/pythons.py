@@ -6,10 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-
-def is_python(program: str) -> bool:
-    """Whether a program of this name is a Python."""
-    return os.path.basename(program).startswith(("python", "pypy"))
+from ..domain.names import is_python
 
 
 def prefix_of(program: str, environ: Mapping[str, str]) -> str:

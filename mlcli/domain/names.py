@@ -34,6 +34,12 @@ def run_name(run_id: str) -> str:
     return f"{_ADJECTIVES[number % len(_ADJECTIVES)]}-{_NOUNS[number // len(_ADJECTIVES) % len(_NOUNS)]}"
 
 
+def is_python(program: str) -> bool:
+    """Whether a program of this name, or at this path, is a Python."""
+    name = program.rpartition("/")[2]
+    return name.startswith(("python", "pypy")) and not name.endswith("-config")
+
+
 def escaped(text: object) -> str:
     """`text` with every control and direction-changing character shown as an escape: safe to print anywhere."""
     raw = text if isinstance(text, str) else str(text)

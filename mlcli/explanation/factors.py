@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from ..domain.names import is_python
 from ..domain.run import Run
 from ..domain.source import parsed_scalar
 from ..domain.values import same_value
@@ -81,7 +82,7 @@ def _words(run: Run) -> list[str]:
     argv = run.command.argv
     first = os.path.basename(argv[0]) if argv else ""
     values = [value for each in run.params.values() for value in _listed(each.value)]
-    words = [] if first.startswith(("python", "pypy")) else [first]
+    words = [] if is_python(first) else [first]
     for before, arg in pairwise(argv):
         is_value = before.startswith("--") and "=" not in before
         if arg and arg[0] != "-" and "=" not in arg and not is_value and parsed_scalar(arg) not in values:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from ..domain.names import is_python
 from .events import Became, Began, Forked, Native, Started, Stream, Trouble
 
 DECLARE = "declare what it reads and writes: --input PATH, --output PATH"
@@ -108,7 +109,7 @@ def _unseen_natively(streams: Sequence[Stream]) -> list[str]:
         times.setdefault(event.pid, []).append(event.t)
         if event.name in _HARMLESS:
             continue
-        if is_python(os.path.basename(event.exe)):
+        if is_python(event.exe):
             began[event.pid] -= 1
             if began[event.pid] < 0 and not _ONLY_ASKED & set(event.flags):
                 lines.append(_deaf(event))
@@ -160,8 +161,3 @@ def _program(argv: Sequence[str] | str) -> tuple[str, bool]:
     words = argv.split() if isinstance(argv, str) else list(argv)
     name = os.path.basename(words[0]) if words else ""
     return name, name in _LAUNCHERS
-
-
-def is_python(program: str) -> bool:
-    """Whether a program of this name is a Python."""
-    return program.startswith(("python", "pypy")) and not program.endswith("-config")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shutil import which
 from urllib.parse import unquote, urlparse
 
+from ..domain.names import is_python
 from .places import Place
 
 
@@ -37,7 +38,7 @@ def _program(place: Place, program: str, cwd: str, bin_directory: str | None) ->
     name = os.path.basename(program)
     if bin_directory and os.path.isfile(os.path.join(bin_directory, name)):
         return os.path.join(bin_directory, name)
-    if bin_directory and name.startswith(("python", "pypy")):
+    if bin_directory and is_python(name):
         return os.path.join(bin_directory, "python")
     if os.sep in program and not os.path.isabs(program) and not os.path.exists(os.path.join(cwd, program)):
         users = os.path.join(place.user_workspace, os.path.relpath(cwd, place.workspace), program)

@@ -7,11 +7,12 @@ from enum import Enum
 
 from msgspec import Struct
 
+from .domain.history import History
 from .domain.model import ModelVersion
 from .domain.ref import Word, parse
 from .domain.run import Artifact, RunStatus
 from .domain.source import FETCH_CODE, GitState
-from .domain.stage import History, Stage
+from .domain.stage import Stage
 from .errors import Corrupt, GitError, Missing, MlcliError
 from .lookup import find_version, version_of, versions_of
 from .workspace import Workspace

@@ -8,8 +8,9 @@ import platform
 from msgspec import Struct
 
 from . import __version__, checking, tracking
+from .domain.history import Action, History, Holder
 from .domain.run import RunStatus
-from .domain.stage import Action, History, Holder, Stage
+from .domain.stage import Stage
 from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
 from .store import examine, layout, points
 from .store.examine import Problem

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .domain.history import History
 from .domain.model import ModelVersion
 from .domain.names import escaped, quoted
 from .domain.order import Sort
@@ -27,7 +28,7 @@ from .domain.ref import (
 )
 from .domain.reproduction import Reproduction
 from .domain.run import Run, RunStatus, lower_is_better
-from .domain.stage import History, Stage
+from .domain.stage import Stage
 from .errors import Ambiguous, GitError, InvalidRef, MlcliError, NotFound
 from .workspace import Workspace
 

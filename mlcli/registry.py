@@ -8,13 +8,14 @@ from datetime import datetime, timezone
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .domain.history import Event, History, Holder, fold
 from .domain.model import ModelVersion
 from .domain.names import check_name, quoted
 from .domain.query import Both, Compare, Negated
 from .domain.ref import RunArtifact, parse_artifact
 from .domain.run import Run, RunStatus
 from .domain.source import Person
-from .domain.stage import Event, History, Holder, Stage, fold
+from .domain.stage import Stage
 from .domain.values import kept_reason
 from .errors import Corrupt, InvalidName, MlcliError, NotFound, Refused
 from .lookup import find_run, find_version, history_of, require_model, versions_of

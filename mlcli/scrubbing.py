@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .domain.history import Action, Event, Holder
 from .domain.model import ModelVersion
 from .domain.run import Run, RunStatus, Scrub
 from .domain.scrub import run_without, spellings, version_without
-from .domain.stage import Action, Event, Holder
 from .domain.values import kept_reason
 from .errors import GitError, InUse, Refused
 from .lookup import find_run, versions_of

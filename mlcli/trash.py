@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from .domain.history import Action, Event
 from .domain.model import ModelVersion
 from .domain.names import quoted
 from .domain.query import Compare
 from .domain.ref import Newest, RunArtifact, VersionRef, Word, parse
 from .domain.run import Run, RunStatus
-from .domain.stage import Action, Event
 from .domain.trash import Removed, Swept
 from .domain.values import kept_reason
 from .errors import Ambiguous, GitError, InUse, InvalidRef, NotFound

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from mlcli import checking, doctor, registry, tracking
 from mlcli.checking import Finding, Severity
-from mlcli.domain.stage import Holder, Stage
+from mlcli.domain.history import Holder
+from mlcli.domain.stage import Stage
 from mlcli.errors import GitError, NotFound
 from mlcli.workspace import Workspace
 

@@ -48,6 +48,13 @@ class ModelVersion(Struct, frozen=True, kw_only=True):
         return next((model for model in self.run.models if model.path == self.path), None)
 
     @property
+    def marks(self) -> set[tuple[str, str]]:
+        """What a version can be found by without its name: those of its run, ("run", id), ("commit", id)."""
+        described = {("output", model.digest) for model in self.run.models if model.digest}
+        commits = {("commit", each) for each in (self.run.git.commit, self.run.git.code) if each}
+        return self.run.marks | described | commits | {("run", self.run.id), ("version", self.digest)}
+
+    @property
     def files(self) -> list[Artifact]:
         """The files of the registered artifact."""
         return self.run.files_of(self.path)

@@ -23,6 +23,11 @@ class Person(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return self.name or self.email or "unknown"
 
+    @property
+    def identity(self) -> str:
+        """What tells one person from another: the address, else the name, in any case."""
+        return (self.email or self.name).casefold()
+
 
 class Command(Struct, frozen=True, kw_only=True):
     """What was run: argv with secrets masked, and the directory relative to the workspace."""

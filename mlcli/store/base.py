@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..domain.history import Event, History, Holder
 from ..domain.model import ModelVersion
 from ..domain.order import Sort
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run
 from ..domain.source import Process
-from ..domain.stage import Event, History, Holder, Stage
+from ..domain.stage import Stage
 from ..domain.trash import Removed, Swept
 
 if TYPE_CHECKING:
@@ -184,8 +185,8 @@ class Store(Protocol):
     def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
         """Register under the next free number after `above`, handed out once."""
 
-    def history(self, model: str) -> History:
-        """A model's events, added up."""
+    def history(self, model: str, *, anew: bool = False) -> History:
+        """A model's events, added up; with `anew` every document is read, whatever is remembered of it."""
 
     def add_event(self, event: Event) -> Event:
         """Append to a model's history; named by its digest."""
@@ -195,6 +196,24 @@ class Store(Protocol):
 
     def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
         """Move the stage's name."""
+
+    def aliases(self, model: str) -> list[str]:
+        """The names of a model's aliases, sorted; also of those that no version has any more."""
+
+    def alias(self, model: str, name: str) -> Holder | None:
+        """What an alias says; None where no version ever had it."""
+
+    def set_alias(self, model: str, name: str, holder: Holder) -> None:
+        """Move the alias."""
+
+    def marked_versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
+        """The versions that have one of these marks (ModelVersion.marks), by name and number; others are not read.
+
+        What cannot be read is passed over.
+        """
+
+    def body_digest(self, event: Event) -> str:
+        """The digest of an event without its signature: what a signature is over."""
 
     def turn(self, command: str, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
         """Wait until nobody else is at the command of that check sum; `waiting` is told where somebody is."""

@@ -10,20 +10,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-from msgspec.structs import replace
 
-from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, PointsFile, Run, RunStatus, summarised
 from ..domain.source import Process
-from ..domain.stage import Event, History, Holder, Stage, fold
-from ..errors import BadStore, Corrupt, MlcliError, NotFound
+from ..errors import BadStore, MlcliError, NotFound
 from . import layout, objects, schema, scrub
 from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files, Reading
+from .registered import KINDS, TABLES, RegisteredDocuments
 
 if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
@@ -49,7 +47,7 @@ def _nobody_vanishes(process: Process) -> bool:
     return True
 
 
-class DiskStore:
+class DiskStore(RegisteredDocuments):
     """The store in a directory. `registry` may be given to read models from elsewhere, as git's index."""
 
     def __init__(
@@ -312,77 +310,13 @@ class DiskStore:
     def left_with(self, run_id: str, texts: Sequence[bytes]) -> list[str]:
         return scrub.left_with(self.files, run_id, texts)
 
-    def replace_version(self, old: ModelVersion, new: ModelVersion, event: Event) -> tuple[ModelVersion, Event]:
-        table = self._directory(layout.versions(old.model))
-        document = schema.version_changed(table.as_written(str(old.number)), old, new)
-        event = self.add_event(replace(event, version=document["digest"], replaces=old.digest))
-        table[str(old.number)] = document
-        return self.version(old.model, old.number), event
-
-    # Registry
-
-    def models(self) -> list[str]:
-        names = self._registry.names(layout.MODELS)
-        return sorted(name for name in names if not name.startswith(".") and self.version_numbers(name))
-
-    def histories(self) -> list[str]:
-        names = self._registry.names(layout.MODELS)
-        kinds = (layout.events, layout.stages)
-        return sorted(name for name in names if any(self._registry.names(kind(name)) for kind in kinds))
-
-    def version_numbers(self, model: str) -> list[int]:
-        names = self._registry.names(layout.versions(model))
-        return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())
-
-    def version(self, model: str, number: int) -> ModelVersion:
-        where = f".mlruns/{layout.versions(model)}/{number}.json"
-        try:
-            document = self._directory(layout.versions(model))[str(number)]
-        except KeyError:
-            raise self._no_version(model, number) from None
-        version = schema.version_from(document, number, where)
-        if version.model != model:
-            raise Corrupt(f"{where} is a version of {quoted(version.model)}", "mlcli doctor")
-        return version
-
-    def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
-        table = self._directory(layout.versions(version.model))
-        used = [*self.version_numbers(version.model), *self._numbers_in(layout.trashed(table.directory))]
-        number = max([above, *used]) + 1
-        while not table.create(str(number), schema.version_fields(version)):
-            number += 1
-        return self.version(version.model, number)
-
-    def history(self, model: str) -> History:
-        table = self._directory(layout.events(model))
-        events = []
-        for key in table:
-            event = schema.event_from(table[key], f".mlruns/{table.name(key)}")
-            if event.digest != f"sha256:{key}":
-                raise Corrupt(f".mlruns/{table.name(key)} does not carry the digest of its name", "mlcli doctor")
-            events.append(event)
-        return fold(events)
-
-    def add_event(self, event: Event) -> Event:
-        document = schema.sealed("event", schema.event_fields(event))
-        self._directory(layout.events(event.model)).create(document["digest"].partition(":")[2], document)
-        return replace(event, digest=document["digest"])
-
-    def holder(self, model: str, stage: Stage) -> Holder | None:
-        table = self._directory(layout.stages(model))
-        document = table.get(stage.value)
-        return schema.holder_from(document, f".mlruns/{table.name(stage.value)}") if document else None
-
-    def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
-        self._directory(layout.stages(model))[stage.value] = schema.holder_fields(holder)
+    # Parts
 
     def turn(self, command: str, waiting: Callable[[str], None]) -> AbstractContextManager[None]:
         return self.files.turn(f"command-{command}", waiting)
 
     def changing(self, model: str) -> AbstractContextManager[None]:
         return self.files.lock(f"model-{model}")
-
-    # Parts
 
     @property
     def _trash(self) -> Trash:
@@ -396,7 +330,7 @@ class DiskStore:
         return cast(NamedTable, self._database.table(layout.RUNS))
 
     def _table_names(self) -> list[str]:
-        return [layout.RUNS, *(table(model) for model in self.models() for table in _MODEL_TABLES)]
+        return [layout.RUNS, *(table(model) for model in self.models() for table in TABLES)]
 
     def _directory(self, name: str) -> DocumentDir:
         if name not in self._directories:
@@ -404,8 +338,7 @@ class DiskStore:
                 made = DocumentDir(self.files, name, _Sealed("run"), shard=2)
                 made.presented = self._as_it_stands
             else:
-                kind = {"versions": "version", "events": "event", "stages": "stage"}[name.rpartition("/")[2]]
-                made = DocumentDir(self._registry, name, _Sealed(kind))
+                made = DocumentDir(self._registry, name, _Sealed(KINDS[name.rpartition("/")[2]]))
             self._directories[name] = made
         return self._directories[name]
 
@@ -428,16 +361,6 @@ class DiskStore:
     def _no_run(self, run_id: str) -> NotFound:
         return NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
 
-    def _no_version(self, model: str, number: int) -> NotFound:
-        return NotFound(f"{model} has no version {number}", f"mlcli history {model}")
-
     def where_run(self, run_id: str) -> str:
         """A run's document, for a message."""
         return f".mlruns/{layout.run_shard(run_id)}/{run_id}.json"
-
-    def _numbers_in(self, directory: str) -> list[int]:
-        names = self._registry.names(directory)
-        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal()]
-
-
-_MODEL_TABLES = (layout.versions, layout.events, layout.stages)

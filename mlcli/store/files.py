@@ -102,6 +102,21 @@ class Files:
         with suppress(OSError), open(self.path(name), "wb") as file:
             file.write(data)
 
+    def derive(self, name: str, data: bytes) -> None:
+        """Put a file there, whole, that can be made again: nothing waits for the disk, and no trouble is told."""
+        with suppress(OSError, BadStore):
+            self._make_directory(os.path.dirname(name), sync=False)
+            self._make_directory(layout.TEMPORARY, sync=False)
+            path, descriptor = self._new_temporary()
+            try:
+                write_all(descriptor, data)
+                os.replace(path, self.path(name))
+            except BaseException:
+                _unlink(path)
+                raise
+            finally:
+                os.close(descriptor)
+
     def appender(self, name: str) -> Appender:
         """Open a file to append whole lines to; a tail torn by a crash is ended first."""
         with self.writing(name):

@@ -16,6 +16,7 @@ INDEX = f"{CACHE}/index.sqlite"
 OPEN = f"{CACHE}/open"
 CONTENT_LOCK = "content"
 DIGESTS = f"{CACHE}/digests.json"
+REMEMBERED = f"{CACHE}/registry"
 
 # Runs are scratch and stay local; the registry is the team's record and goes into git.
 GITIGNORE_TEXT = """\
@@ -97,6 +98,16 @@ def events(model: str) -> str:
 def stages(model: str) -> str:
     """A model's stages: which version holds each."""
     return f"{MODELS}/{model}/stages"
+
+
+def aliases(model: str) -> str:
+    """A model's aliases: which version has each."""
+    return f"{MODELS}/{model}/aliases"
+
+
+def remembered(directory: str) -> str:
+    """What is derived from the documents of a directory of the registry, that they need not be read anew."""
+    return f"{REMEMBERED}/{directory.removeprefix(f'{MODELS}/').replace('/', '-')}.json"
 
 
 def lock(name: str) -> str:

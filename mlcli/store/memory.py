@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from ..domain.history import Event, History, Holder, fold
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.order import NEWEST_FIRST, Sort, ordered
 from ..domain.query import Filter
 from ..domain.run import Artifact, FoundRuns, Metric, MetricPoint, Run, RunStatus, summarised
 from ..domain.source import Process
-from ..domain.stage import Event, History, Holder, Stage, fold
+from ..domain.stage import Stage
 from ..domain.trash import Removed, Swept
 from ..errors import NotFound
 from . import layout, objects, schema, scrub
@@ -68,6 +69,7 @@ class MemoryStore:
         self._versions: dict[str, dict[int, schema.Document]] = {}
         self._events: dict[str, dict[str, schema.Document]] = {}
         self._holders: dict[tuple[str, Stage], Holder] = {}
+        self._aliases: dict[tuple[str, str], Holder] = {}
         self._trash: dict[tuple[str, int], tuple[schema.Document, datetime]] = {}
         self._commands: dict[str, Process] = {}
         self._writing = threading.RLock()
@@ -315,7 +317,15 @@ class MemoryStore:
             self._versions.setdefault(version.model, {})[number] = document
             return self.version(version.model, number)
 
-    def history(self, model: str) -> History:
+    def marked_versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
+        wanted = {(mark, value) for value in values}
+        every = (self.version(model, number) for model in self.models() for number in self.version_numbers(model))
+        return [version for version in every if wanted & version.marks]
+
+    def body_digest(self, event: Event) -> str:
+        return schema.event_body(event)
+
+    def history(self, model: str, *, anew: bool = False) -> History:
         return fold(schema.event_from(document, model) for document in self._events.get(model, {}).values())
 
     def add_event(self, event: Event) -> Event:
@@ -328,6 +338,15 @@ class MemoryStore:
 
     def set_holder(self, model: str, stage: Stage, holder: Holder) -> None:
         self._holders[model, stage] = holder
+
+    def aliases(self, model: str) -> list[str]:
+        return sorted(alias for of, alias in self._aliases if of == model)
+
+    def alias(self, model: str, name: str) -> Holder | None:
+        return self._aliases.get((model, name))
+
+    def set_alias(self, model: str, name: str, holder: Holder) -> None:
+        self._aliases[model, name] = holder
 
     @contextmanager
     def turn(self, command: str, waiting: Callable[[str], None]) -> Iterator[None]:

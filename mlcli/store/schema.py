@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from ..domain import digest
+from ..domain.history import Event, Holder
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.numbers import finite
 from ..domain.run import Metric, Run
-from ..domain.stage import Event, Holder
 from ..domain.typed import typed
 from ..errors import Corrupt, InvalidValue, NewerFormat
 from .files import MAX_DOCUMENT
@@ -220,10 +221,19 @@ def version_changed(document: Document, before: ModelVersion, after: ModelVersio
     return sealed("version", merged)
 
 
+# What an event says only where it has something to say: a pull request shows it.
+_SELDOM = ("number", "replaces", "alias", "tags", "gates", "forced", "rollback", "signature")
+
+
 def event_fields(event: Event) -> Document:
     """An event's fields as JSON values."""
     fields: Document = msgspec.to_builtins(event)
-    return fields
+    return {key: value for key, value in fields.items() if value or key not in _SELDOM}
+
+
+def event_body(event: Event) -> str:
+    """The digest of an event without its signature, which is over that."""
+    return digest_of(sealed("event", event_fields(replace(event, signature=""))))
 
 
 def event_from(document: Document, where: str) -> Event:

@@ -70,6 +70,8 @@ def forget_derived(files: Files) -> None:
     for name in (layout.INDEX, f"{layout.INDEX}-wal", f"{layout.INDEX}-shm", f"{layout.INDEX}-journal", layout.DIGESTS):
         with suppress(FileNotFoundError):
             files.delete(name)
+    with suppress(FileNotFoundError):
+        files.delete(layout.REMEMBERED)
 
 
 def left_with(files: Files, run_id: str, texts: Sequence[bytes]) -> list[str]:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mlcli.domain.history import Action, Event, History, fold
 from mlcli.domain.source import Person
-from mlcli.domain.stage import Action, Event, History, Stage, fold
+from mlcli.domain.stage import Stage
 from mlcli.errors import UnknownStage
 
 AT = datetime(2026, 11, 21, 6, 40, tzinfo=timezone.utc)
@@ -63,8 +64,9 @@ def test_a_promotion_archives_what_it_replaces():
     ]
     history = fold(events)
     assert history == History(
-        events=events, stages={"one": ARCHIVED, "two": PRODUCTION}, holders={PRODUCTION: ("two", "e2")}, heads=["e2"]
-    )
+        events=events, stages={"one": ARCHIVED, "two": PRODUCTION}, holders={PRODUCTION: ("two", "e2")}, heads=["e2"],
+        terms={PRODUCTION: ["one", "two"]},
+    )  # fmt: skip
     assert [history.stage_of(version) for version in ("one", "two", "three")] == [ARCHIVED, PRODUCTION, NONE]
 
 

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mlcli.domain.history import Action, Event, Holder
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.observed import Output
 from mlcli.domain.order import Sort, parse_sort
 from mlcli.domain.query import parse
 from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
 from mlcli.domain.source import Command, Person, Process
-from mlcli.domain.stage import Action, Event, Holder, Stage
+from mlcli.domain.stage import Stage
 from mlcli.errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from mlcli.store import search
 from mlcli.store.disk import DiskStore

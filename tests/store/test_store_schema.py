@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mlcli.domain.history import Event, Holder
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.observed import Capture, Code, Elsewhere, Fit, Module, Output, Reuse, Usage
 from mlcli.domain.reproduction import Reproduction, Verdict
@@ -32,7 +33,7 @@ from mlcli.domain.run import (
     Signature,
 )  # fmt: skip
 from mlcli.domain.source import Command, Environment, GitState, LeftOut, Person, Process, Snapshot
-from mlcli.domain.stage import Event, Holder, Stage
+from mlcli.domain.stage import Stage
 from mlcli.errors import Corrupt, InvalidValue, NewerFormat
 from mlcli.store import schema
 

@@ -7,8 +7,9 @@ from collections import Counter
 from typing import Any
 
 from mlcli import tracking
+from mlcli.domain.history import Action, Event
 from mlcli.domain.run import Run, RunStatus
-from mlcli.domain.stage import Action, Event, Stage
+from mlcli.domain.stage import Stage
 from mlcli.workspace import Workspace
 
 Facts = dict[str, Any]

@@ -1,0 +1,327 @@
+"""The history of a registered model: immutable events, folded to what stands where now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from .source import Person
+from .stage import Stage
+
+
+class Action(str, Enum):
+    """What an event did to its version, or said of it."""
+
+    MOVED = "moved"
+    REMOVED = "removed"
+    RESTORED = "restored"
+    SCRUBBED = "scrubbed"
+    REGISTERED = "registered"
+    RENUMBERED = "renumbered"
+    ALIASED = "aliased"
+    UNALIASED = "unaliased"
+    APPROVED = "approved"
+    UNAPPROVED = "unapproved"
+    NOTED = "noted"
+    TAGGED = "tagged"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One thing that happened to one version, named by the digest of its content.
+
+    `version` is the version document's digest, `archived` the digests of the versions it replaced, `parents` the
+    heads of the model's history that its writer saw. Whoever registers, renumbers or removes a version notes its
+    `number`, so that no other is ever given it. Where a value was taken out of a version, `replaces` is the digest
+    that its document had before. `gates` are the rules that a promotion passed, `forced` those that it did not and
+    that were overridden, each with what was found. `rollback` is set where a version came back. `signature` is over
+    the digest of the event without it. Of a note the text is `why`; a tag that is None was removed.
+    """
+
+    model: str
+    version: str
+    from_stage: Stage
+    to_stage: Stage
+    archived: list[str] = []
+    parents: list[str] = []
+    at: datetime
+    by: Person
+    commit: str | None = None
+    why: str = ""
+    action: Action = Action.MOVED
+    number: int | None = None
+    replaces: str = ""
+    alias: str = ""
+    tags: dict[str, str | None] = {}
+    gates: dict[str, str] = {}
+    forced: dict[str, str] = {}
+    rollback: bool = False
+    signature: str = ""
+    digest: str = ""
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """What the name of a stage or an alias says: the version that has it (None: nobody) and the event that gave it."""
+
+    number: int | None
+    version: str | None
+    event: str
+
+
+Held = tuple[str | None, str]
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """The state that a model's events add up to, in the order they happened.
+
+    `holders` and `aliases` give for each name the digest of the version that has it (None: nobody) and the event that
+    said so; `terms` all that held a stage, the last one now, without those that a rollback undid. `renamed` leads from
+    the digest of a document out of which a value was taken to the one it has since. `numbers` are those that events
+    gave. `torn` are names that branches gave apart, and the events that did: ("stage", production), ("alias", name) or
+    ("version", digest) where branches moved it to different stages.
+    """
+
+    events: list[Event]
+    stages: dict[str, Stage]
+    holders: dict[Stage, Held]
+    heads: list[str]
+    renamed: dict[str, str] = {}
+    aliases: dict[str, Held] = {}
+    terms: dict[Stage, list[str]] = {}
+    approvals: dict[str, dict[str, Event]] = {}
+    notes: dict[str, str] = {}
+    tags: dict[str, dict[str, str]] = {}
+    numbers: dict[str, int] = {}
+    registered: set[str] = set()
+    torn: dict[tuple[str, str], list[str]] = {}
+
+    def now(self, version: str) -> str:
+        """The digest that the version of that digest has by now."""
+        return _latest(self.renamed, version)
+
+    def stage_of(self, version: str) -> Stage:
+        """Where the version of that digest stands."""
+        return self.stages.get(version, Stage.NONE)
+
+    def is_removed(self, version: str) -> bool:
+        """Whether the version of that digest was removed, and not brought back since."""
+        told = [
+            event.action
+            for event in self.events
+            if event.action in {Action.REMOVED, Action.RESTORED} and self.now(event.version) == version
+        ]
+        return bool(told) and told[-1] is Action.REMOVED
+
+    def aliases_of(self, version: str) -> list[str]:
+        """The aliases that the version of that digest has, sorted."""
+        return sorted(alias for alias, (held, _) in self.aliases.items() if held == version)
+
+    def events_of(self, version: str) -> list[Event]:
+        """What happened to the version of that digest, in order; also as one that was archived."""
+        return [e for e in self.events if version in {self.now(e.version), *map(self.now, e.archived)}]
+
+
+def fold(events: Iterable[Event], *, until: datetime | None = None) -> History:
+    """Order events so that each comes after its parents, and add them up. The same set gives the same answer.
+
+    With `until`, as if nothing had happened after that time.
+    """
+    ordered = _ordered({event.digest: event for event in events if until is None or event.at <= until})
+    sum_ = _Sum()
+    descent = _Descent()
+    for event in ordered:
+        descent.add(event)
+        sum_.add(event)
+        for name, value in sum_.claims(event):
+            descent.claim(event, name, value)
+    return History(
+        events=ordered,
+        stages=sum_.stages,
+        holders=sum_.holders,
+        heads=[event.digest for event in ordered if event.digest in descent.heads],
+        renamed=sum_.renamed,
+        aliases=sum_.aliases,
+        terms=sum_.terms,
+        approvals=sum_.approvals,
+        notes=sum_.notes,
+        tags=sum_.tags,
+        numbers=sum_.numbers,
+        registered=sum_.registered,
+        torn=descent.torn(sum_.renamed),
+    )
+
+
+class _Sum:
+    """What events add up to, one after the other."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, Stage] = {}
+        self.holders: dict[Stage, Held] = {}
+        self.renamed: dict[str, str] = {}
+        self.aliases: dict[str, Held] = {}
+        self.terms: dict[Stage, list[str]] = {}
+        self.approvals: dict[str, dict[str, Event]] = {}
+        self.notes: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.numbers: dict[str, int] = {}
+        self.registered: set[str] = set()
+
+    def add(self, event: Event) -> None:
+        """Take up one event; its parents were."""
+        version, action = _latest(self.renamed, event.version), event.action
+        if action is Action.SCRUBBED:
+            self._rename(event)
+        elif action is Action.MOVED:
+            self._move(event, version)
+        elif action is Action.ALIASED:
+            self.aliases[event.alias] = (version, event.digest)
+        elif action is Action.UNALIASED:
+            self.aliases[event.alias] = (None, event.digest)
+        elif action is Action.APPROVED:
+            self.approvals.setdefault(version, {})[event.by.identity] = event
+        elif action is Action.UNAPPROVED:
+            self.approvals.get(version, {}).pop(event.by.identity, None)
+        elif action is Action.NOTED:
+            self.notes[version] = event.why
+        elif action is Action.TAGGED:
+            merged = {**self.tags.get(version, {}), **event.tags}
+            self.tags[version] = {key: value for key, value in merged.items() if value is not None}
+        elif event.number is not None and action in {Action.REGISTERED, Action.RENUMBERED}:
+            self.numbers[version] = event.number
+            if action is Action.REGISTERED:
+                self.registered.add(version)
+
+    def claims(self, event: Event) -> list[tuple[tuple[str, str], str]]:
+        """The names that an event gave, and what each says since: a name that two branches gave apart is torn."""
+        version = _latest(self.renamed, event.version)
+        if event.action in {Action.ALIASED, Action.UNALIASED}:
+            return [(("alias", event.alias), version if event.action is Action.ALIASED else "")]
+        if event.action is not Action.MOVED:
+            return []
+        moved = [(("version", version), event.to_stage.value)]
+        moved += [(("version", _latest(self.renamed, each)), Stage.ARCHIVED.value) for each in event.archived]
+        if event.to_stage.exclusive:
+            moved.append((("stage", event.to_stage.value), version))
+        if event.from_stage.exclusive and event.from_stage is not event.to_stage:
+            moved.append((("stage", event.from_stage.value), ""))
+        return moved
+
+    def _move(self, event: Event, version: str) -> None:
+        archived = [_latest(self.renamed, each) for each in event.archived]
+        for other in archived:
+            self.stages[other] = Stage.ARCHIVED
+        self.stages[version] = event.to_stage
+        for stage, (held, _) in list(self.holders.items()):
+            if held == version or held in archived:
+                self.holders[stage] = (None, event.digest)
+        if not event.to_stage.exclusive:
+            return
+        self.holders[event.to_stage] = (version, event.digest)
+        terms = self.terms.setdefault(event.to_stage, [])
+        if event.rollback and version in terms:
+            del terms[len(terms) - terms[::-1].index(version) :]
+        elif terms[-1:] != [version]:
+            terms.append(version)
+
+    def _rename(self, event: Event) -> None:
+        """Let the version stand under its new digest where it stood under the one before."""
+        before, now = _latest(self.renamed, event.replaces), event.version
+        if before == now:
+            return
+        self.renamed[before] = now
+        tables: tuple[dict[str, object], ...] = (self.stages, self.approvals, self.notes, self.tags, self.numbers)  # type: ignore[assignment]
+        for table in tables:
+            if before in table:
+                table[now] = table.pop(before)
+        if before in self.registered:
+            self.registered.add(now)
+        for names in (self.holders, self.aliases):
+            for name, (held, _) in list(names.items()):
+                if held == before:
+                    names[name] = (now, event.digest)  # type: ignore[index]
+        for terms in self.terms.values():
+            terms[:] = [now if each == before else each for each in terms]
+
+
+class _Descent:
+    """Which events descend from which, so that names are found that were given apart and never settled.
+
+    Of each event the descent is kept as a place before which all are its ancestors, and a bit for each of those after
+    it: a history that never parted costs nothing, however long.
+    """
+
+    def __init__(self) -> None:
+        self.heads: set[str] = set()
+        self.place: dict[str, int] = {}
+        self.reach: list[tuple[int, int]] = []
+        self.last: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    def add(self, event: Event) -> None:
+        """Take up an event, after its parents."""
+        at, known = len(self.reach), [parent for parent in event.parents if parent in self.place]
+        if self.heads <= set(known):
+            base, bits = at, 0
+        else:
+            base = max((self.reach[self.place[parent]][0] for parent in known), default=0)
+            bits = 0
+            for parent in known:
+                its_base, its_bits = self.reach[self.place[parent]]
+                bits |= its_bits >> (base - its_base)
+                if self.place[parent] >= base:
+                    bits |= 1 << (self.place[parent] - base)
+        self.reach.append((base, bits))
+        self.place[event.digest] = at
+        self.heads -= set(known)
+        self.heads.add(event.digest)
+
+    def claim(self, event: Event, name: tuple[str, str], value: str) -> None:
+        """Note what a name says since an event, in place of what the event descends from."""
+        base, bits = self.reach[self.place[event.digest]]
+        left = [
+            (digest, said)
+            for digest, said in self.last.get(name, [])
+            if not (self.place[digest] < base or bits >> (self.place[digest] - base) & 1)
+        ]
+        self.last[name] = [*left, (event.digest, value)]
+
+    def torn(self, renamed: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
+        """The names of which branches say different things."""
+        return {
+            name: [digest for digest, _ in said]
+            for name, said in self.last.items()
+            if len(said) > 1 and len({_latest(renamed, value) for _, value in said}) > 1
+        }
+
+
+def _latest(renamed: Mapping[str, str], version: str) -> str:
+    seen = {version}
+    while (after := renamed.get(version)) is not None and after not in seen:
+        version = after
+        seen.add(version)
+    return version
+
+
+def _ordered(events: dict[str, Event]) -> list[Event]:
+    waiting = {digest: {p for p in event.parents if p in events and p != digest} for digest, event in events.items()}
+    children: dict[str, list[str]] = {digest: [] for digest in events}
+    for digest, parents in waiting.items():
+        for parent in parents:
+            children[parent].append(digest)
+    depth = {digest: 1 for digest, parents in waiting.items() if not parents}
+    ready = list(depth)
+    while ready:
+        digest = ready.pop()
+        for child in children[digest]:
+            depth[child] = max(depth.get(child, 0), depth[digest] + 1)
+            waiting[child].discard(digest)
+            if not waiting[child]:
+                ready.append(child)
+    # Events that name each other as parents, which no digest allows, would come last.
+    last = len(events) + 1
+    at = {digest: last if waiting[digest] else depth[digest] for digest in events}
+    return sorted(events.values(), key=lambda event: (at[event.digest], event.at, event.digest))

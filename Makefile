@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev,e2e
+# The judges of exported standards are apart, as one of them would hold Rich back; EXTRAS=dev does without, too.
+JUDGES = $(if $(findstring e2e,$(EXTRAS)),$(VENV)/.standards)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
@@ -39,11 +41,16 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(PIP) install -e '.[$(EXTRAS)]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.standards: pyproject.toml $(VENV)/.made
+	$(PYTHON) -m venv $(VENV)/standards
+	$(VENV)/standards/bin/python -m pip --disable-pip-version-check -qq install -e '.[standards]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@$(COMPILE)
 	@PATH="$$(cd $(BIN) && pwd):$$PATH" sh docs/demo/demo.sh
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(JUDGES)
 	@$(COMPILE)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 

@@ -54,6 +54,7 @@ COMMANDS = {
     "checkout": Entry("checkout", "Put the exact source of a run into a directory of its own.", "Trust"),
     "reproduce": Entry("reproduce", "Make a run again, and say whether it came out the same.", "Trust"),
     "bisect": Entry("bisect", "Find the commit that made a metric worse.", "Trust"),
+    "card": Entry("card", "Write a model card, as Hugging Face reads it.", "Trust"),
     "check": Entry("check", "Verify that every version leads to its run, commit and files.", "Trust"),
     "doctor": Entry("doctor", "Examine the store and what it stands on.", "Trust"),
     "init": Entry("init", "Make the store now, with a hook, Makefile or CI lines if asked.", "Set up"),

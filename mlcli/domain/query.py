@@ -227,7 +227,7 @@ class _Parser:
             kind, text = self.peek()
             if kind not in {"word", "string", "number"}:
                 raise self.fault("a name, in quotes where it holds spaces or signs")
-            parts.append(_unquoted(text) if kind == "string" else text)
+            parts.append(unquoted(text) if kind == "string" else text)
             self.next += 1
             if not self.sign("."):
                 break
@@ -243,7 +243,7 @@ class _Parser:
         if kind == "number":
             value = float(text) if set(text) & set(".eE") else int(text)
         elif kind == "string":
-            value = _unquoted(text)
+            value = unquoted(text)
         elif kind == "word" and text.lower() in _LITERALS:
             value = _LITERALS[text.lower()]
         else:
@@ -287,7 +287,8 @@ def point_in_time(text: str, now: datetime) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """A text in quotes without them; a mark is doubled or behind a backslash."""
     mark = text[0]
     inner = text[1:-1]
     if mark == "`":

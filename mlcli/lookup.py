@@ -27,12 +27,13 @@ from .domain.ref import (
     parse,
 )
 from .domain.reproduction import Reproduction
-from .domain.run import Run, RunStatus, lower_is_better
+from .domain.run import Artifact, Run, RunStatus, lower_is_better
 from .domain.stage import Stage
 from .errors import Ambiguous, GitError, InvalidRef, MlcliError, NotFound
 from .workspace import Workspace
 
 _HEX = set("0123456789abcdef")
+_WHOLE = len("sha256:") + 64
 
 
 class Content(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Content(Struct, frozen=True):
 
     @property
     def makers(self) -> list[Run]:
+    digests: list[str] = []
         """The runs that hold it, each once, and those that only their versions tell of."""
         return list({run.id: run for run in [*self.runs, *(version.run for version in self.versions)]}.values())
 
@@ -110,7 +112,7 @@ def find_any(
     if isinstance(ref, RunArtifact):
         return find_run(workspace, ref.run)
     if isinstance(ref, DigestRef):
-        return _content(workspace, f"sha256:{ref.hex}", problems)
+        return _by_digest(workspace, f"sha256:{ref.hex}")
     found = _run(workspace, ref)
     if isinstance(ref, Word):
         named = ref.text in workspace.store.models()
@@ -121,8 +123,8 @@ def find_any(
         if named:
             return version_of(workspace, ref)
         if found is None and os.path.lexists(text):
-            return _content(workspace, workspace.store.digest_of(text), problems)
-        if found is None and (commit := _commit(workspace, ref.text, problems)):
+            return _by_path(workspace, text)
+        if found is None and (commit := _commit(workspace, ref.text)):
             return commit
     if found is None:
         raise _no_run(workspace, text)
@@ -246,51 +248,83 @@ def reproductions_of(workspace: Workspace, run: Run) -> list[Reproduction]:
     return sorted((each for each in told if each.verdict), key=lambda each: (each.at, each.run_id))
 
 
-def _content(workspace: Workspace, prefix: str, problems: list[MlcliError] | None) -> Content:
-    found = workspace.store.find_runs()
-    runs, versions = found.runs, versions_of(workspace, problems=problems)
-    if problems is not None:
-        problems += found.problems
-    every = [*runs, *(version.run for version in versions)]
-    digests = {d for run in every for d in _digests(run) if d.startswith(prefix)}
-    if not digests:
-        raise NotFound(f"no run or version holds content with the digest {prefix}", "mlcli ls")
+def _by_digest(workspace: Workspace, prefix: str) -> Content | ModelVersion:
+    store = workspace.store
+    digests = [prefix] if len(prefix) == _WHOLE else store.digests_from(prefix)
     if len(digests) > 1:
-        raise Ambiguous(f"{prefix} begins {len(digests)} digests", "type more of the digest")
-    digest = digests.pop()
-    return Content(
-        digest,
-        [run for run in runs if digest in _digests(run)],
-        [
-            v
-            for v in versions
-            if digest in {*(file.digest for file in v.files), v.artifact.digest if v.artifact else ""} | _inputs(v.run)
-        ],
-    )
+        shown = ", ".join(digest[: len(prefix) + 4] for digest in digests[:8])
+        raise Ambiguous(f"{prefix} begins {len(digests)} digests: {shown}", "type more of the digest")
+    if named := store.marked_versions("version", digests):
+        return named[0]
+    found = _holding(workspace, digests[0], digests, digests) if digests else None
+    if found is None or not found.makers:
+        raise NotFound(f"no run or version holds content with the digest {prefix}", "mlcli ls")
+    return found
 
 
-def _digests(run: Run) -> set[str]:
-    """What a run made and what it was made from."""
-    made = {artifact.digest for artifact in run.artifacts} | {model.digest for model in run.models}
-    return (made | {output.digest for output in run.outputs} | _inputs(run)) - {""}
+def _by_path(workspace: Workspace, path: str) -> Content:
+    """What is told of a file or directory by its content, wherever it lies and whatever it is called."""
+    if os.path.isdir(path):
+        whole, files, below = _digests_below(workspace, path)
+        made = [whole] if workspace.store.marked_runs("output", [whole], limit=1) else [whole, *files]
+        found = _holding(workspace, whole, made, [whole, *files, *below])
+    else:
+        with workspace.store.digesting() as digests:
+            whole = digests.of(path) or workspace.store.digest_of(path)
+        found = _holding(workspace, whole, [whole], [whole])
+    if not found.makers:
+        raise NotFound(f"no run or version made or read {quoted(path)}", "mlcli run -- COMMAND notes what it makes")
+    return found
 
 
-def _inputs(run: Run) -> set[str]:
-    return {each.digest for each in run.inputs}
+def _digests_below(workspace: Workspace, path: str) -> tuple[str, list[str], list[str]]:
+    """The digest of a directory, those of its files, and those of the files of each directory in it alone."""
+    listed: list[Artifact] = []
+    below: list[str] = []
+    with workspace.store.digesting() as digests:
+        for directory, inner, names in os.walk(path):
+            inner[:] = [name for name in inner if name not in {".git", os.path.basename(workspace.store.root)}]
+            within = os.path.relpath(directory, path)
+            files = [
+                Artifact(path=os.path.normpath(os.path.join(within, name)), size=0, digest=digest)
+                for name in names
+                if (digest := digests.of(os.path.join(directory, name)))
+            ]
+            listed += files
+            own = [replace(file, path=os.path.basename(file.path)) for file in files]
+            below += [workspace.store.manifest(own, "")] if own else []
+    if not listed:
+        raise NotFound(f"{quoted(path)} holds no file that can be read", "name a file, or a directory with files in it")
+    return workspace.store.manifest(listed, ""), sorted({file.digest for file in listed}), below
 
 
-def _commit(workspace: Workspace, text: str, problems: list[MlcliError] | None) -> Commit | None:
+def _holding(workspace: Workspace, digest: str, made: list[str], read: list[str]) -> Content:
+    """The runs and versions that made or read content of these digests, the newest run first."""
+    store = workspace.store
+    runs = {run.id: run for run in [*store.marked_runs("output", made), *store.marked_runs("input", read)]}
+    registered = {v.ref: v for v in [*store.marked_versions("output", made), *store.marked_versions("input", read)]}
+    makes, reads = set(made), set(read)
+    versions = []
+    for version in registered.values():
+        held = {file.digest for file in version.files} | {version.artifact.digest if version.artifact else ""}
+        if held & makes or {each.digest for each in version.run.inputs} & reads:
+            versions.append(version)
+        else:  # another file of its run
+            runs.setdefault(version.run.id, version.run)
+    newest = sorted(runs.values(), key=lambda run: (run.started_at, run.id), reverse=True)
+    by_name = sorted(versions, key=lambda version: (version.model, version.number))
+    return Content(digest, newest, by_name, sorted(makes | reads))
+
+
+def _commit(workspace: Workspace, text: str) -> Commit | None:
     try:
         commit = workspace.repository.resolve_commit(text)
     except GitError:
         return None
     if commit is None:
         return None
-    found = workspace.store.find_runs(Compare(("git", "commit"), "=", commit))
-    every = versions_of(workspace, problems=problems)
-    if problems is not None:
-        problems += found.problems
-    return Commit(commit, found.runs, [version for version in every if version.run.git.commit == commit])
+    store = workspace.store
+    return Commit(commit, store.marked_runs("commit", [commit]), store.marked_versions("commit", [commit]))
 
 
 def _no_run(workspace: Workspace, text: str) -> NotFound:

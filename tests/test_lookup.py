@@ -178,8 +178,34 @@ def test_a_commit_or_branch_leads_to_what_was_made_from_it(story, workspace, git
 
 def test_a_file_that_no_run_made_is_told(story, workspace, tmp_path: Path):
     (tmp_path / "foreign").write_text("foreign")
-    with pytest.raises(NotFound, match="no run or version holds content with the digest sha256:"):
+    with pytest.raises(NotFound, match=r"no run or version made or read '.*"):
         lookup.find_any(workspace, str(tmp_path / "foreign"))
+
+
+@pytest.mark.parametrize("ref", ["sha256:" + "f" * 64, "sha256:fffffff"])
+def test_a_digest_that_nobody_knows_is_told(story, workspace, ref: str):
+    with pytest.raises(NotFound, match=f"no run or version holds content with the digest {ref}"):
+        lookup.find_any(workspace, ref)
+
+
+def test_a_versions_own_digest_names_it(story, workspace):
+    digest = workspace.store.version("iris", 1).digest
+    assert [told(lookup.find_any(workspace, ref)) for ref in (digest, digest[:20])] == ["iris@1", "iris@1"]
+
+
+def test_a_directory_without_a_file_is_told(story, workspace, tmp_path: Path):
+    (tmp_path / "hollow" / "inner").mkdir(parents=True)
+    with pytest.raises(NotFound, match="holds no file"):
+        lookup.find_any(workspace, str(tmp_path / "hollow"))
+
+
+def test_a_directory_leads_to_the_runs_that_made_a_file_in_it(story, workspace, tmp_path: Path):
+    (tmp_path / "more" / "inner").mkdir(parents=True)
+    (tmp_path / "more" / "inner" / "renamed.bin").write_text("first")
+    (tmp_path / "more" / "other.bin").write_text("second")
+    (tmp_path / "more" / "loop").symlink_to("loop")
+    found = lookup.find_any(workspace, str(tmp_path / "more"))
+    assert told(found) == "runs ['second', 'first'] versions ['iris@1', 'iris@2']"
 
 
 def test_a_model_and_a_run_of_one_name_are_ambiguous(story, workspace, record):

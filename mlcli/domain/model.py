@@ -49,10 +49,8 @@ class ModelVersion(Struct, frozen=True, kw_only=True):
 
     @property
     def marks(self) -> set[tuple[str, str]]:
-        """What a version can be found by without its name: those of its run, ("run", id), ("commit", id)."""
-        described = {("output", model.digest) for model in self.run.models if model.digest}
-        commits = {("commit", each) for each in (self.run.git.commit, self.run.git.code) if each}
-        return self.run.marks | described | commits | {("run", self.run.id), ("version", self.digest)}
+        """What a version can be found by without its name: those of its run, ("run", id), ("version", digest)."""
+        return self.run.marks | {("run", self.run.id), ("version", self.digest)}
 
     @property
     def files(self) -> list[Artifact]:

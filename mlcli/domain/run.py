@@ -222,10 +222,19 @@ class Run(Struct, frozen=True, kw_only=True):
 
     @property
     def marks(self) -> set[tuple[str, str]]:
-        """What a run can be found by without its id: ("output" or "input", digest), ("command", a check sum of it)."""
+        """What a run can be found by without its id: ("output" or "input", digest), ("command", a check sum of it).
+
+        And ("commit", id) of its commit and its snapshot, ("parent", id), ("original", id) of the run it reproduces.
+        """
         made = {artifact.digest for artifact in self.artifacts} | {output.digest for output in self.outputs}
+        made |= {model.digest for model in self.models}
         found = {("output", digest) for digest in made if digest}
         found |= {("input", each.digest) for each in self.inputs if each.digest}
+        found |= {("commit", each) for each in (self.git.commit, self.git.code) if each}
+        if self.parent_id:
+            found.add(("parent", self.parent_id))
+        if self.reproduces:
+            found.add(("original", self.reproduces.run_id))
         return found | {("command", self.command.check)}
 
     @property

@@ -56,6 +56,9 @@ class Store(Protocol):
         """
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
+    def digests_from(self, prefix: str) -> list[str]:
+        """The digests that begin so of what runs and versions made and read, and of versions themselves; sorted."""
+
         """Replace a run by what `change` makes of it; no other writer comes between."""
 
     def remove_run(self, run_id: str) -> None:

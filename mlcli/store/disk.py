@@ -143,6 +143,15 @@ class DiskStore(RegisteredDocuments):
                     runs.append(run)
         return ordered(runs, NEWEST_FIRST)[:limit]
 
+    def digests_from(self, prefix: str) -> list[str]:
+        from .search import CONTENT, digests_by_index
+
+        told = digests_by_index(self, prefix)
+        if told is None:
+            runs = self.find_runs().runs
+            told = {value for run in runs for mark, value in run.marks if mark in CONTENT and value.startswith(prefix)}
+        return sorted(told | self._digests_of_versions(prefix))
+
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         after: list[Run] = []
 

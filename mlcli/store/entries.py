@@ -21,7 +21,7 @@ RACY_NS = 2_000_000_000
 EXACT = 2**53
 # What no filter asks for and no list shows: it would be most of the index.
 _BULKY = ("inputs", "urls", "outputs", "code", "fits", "capture")
-_MARKED = (("output", "artifacts"), ("output", "outputs"), ("input", "inputs"))
+_MADE = ("artifacts", "outputs", "models")
 _LEFT_OUT = {"packages", "changed", "untracked", "variables"}
 # Reading costs what keeping does: of so many directories, the process that keeps reads one.
 _SHARE = 16
@@ -133,9 +133,16 @@ def _marks(document: Document) -> list[tuple[str, str]]:
     try:
         command = document["command"]
         found = [("command", check_of(command["cwd"], command["argv"]))]
-        for mark, key in _MARKED:
-            if each := document.get(key):
-                found += [(mark, digest) for digest in {one["digest"] for one in each} if digest]
+        made = {one["digest"] for key in _MADE for one in document.get(key) or ()}
+        found += [("output", digest) for digest in made if digest]
+        found += [("input", digest) for digest in {one["digest"] for one in document.get("inputs") or ()} if digest]
+        git = document["git"]
+        commits = {git.get("commit"), (git.get("snapshot") or {}).get("commit")}
+        found += [("commit", commit) for commit in commits if commit]
+        if parent := document.get("parent_id"):
+            found.append(("parent", parent))
+        if original := document.get("reproduces"):
+            found.append(("original", original["run_id"]))
     except (KeyError, TypeError, AttributeError):
         return []
     return found

@@ -26,7 +26,7 @@ from .schema import Document
 if TYPE_CHECKING:
     from .documents import DocumentDir
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 create table shard (name text primary key, mtime_ns int, ino int, seen_ns int) without rowid;
 create table run (n integer primary key, id text unique, started text, name text, live int, mtime_ns int, size int,
@@ -98,6 +98,12 @@ class Index:
             )
             found += [row[0] for row in rows]
         return found
+
+    def values_from(self, marks: Iterable[str], prefix: str) -> set[str]:
+        """What these marks say of runs that begins with `prefix`."""
+        keys = [self._key(f"is:{mark}") for mark in marks]
+        statement = "select distinct v from value where k = ? and v >= ? and v < ?"
+        return {row[0] for key in keys for row in self.connection.execute(statement, (key, prefix, f"{prefix}~"))}
 
     def live(self) -> list[str]:
         """The ids of runs that had not ended when they were read."""

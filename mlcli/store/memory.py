@@ -106,6 +106,12 @@ class MemoryStore:
         return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)[:limit]
 
     def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
+    def digests_from(self, prefix: str) -> list[str]:
+        every = [self.run(run_id).marks for run_id in self._runs]
+        every += [self.version(model, n).marks for model in self.models() for n in self.version_numbers(model)]
+        named = {"output", "input", "version"}
+        return sorted({v for marks in every for mark, v in marks if mark in named and v.startswith(prefix)})
+
         with self._writing:
             if run_id not in self._runs:
                 raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")

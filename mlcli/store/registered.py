@@ -78,6 +78,11 @@ class RegisteredDocuments:
     def _marks_of_versions(self, model: str) -> dict[int, set[tuple[str, str]]]:
         table = layout.versions(model)
 
+    def _digests_of_versions(self, prefix: str) -> set[str]:
+        named = ("output", "input", "version")
+        every = (marks for model in self.models() for marks in self._marks_of_versions(model).values())
+        return {value for marks in every for mark, value in marks if mark in named and value.startswith(prefix)}
+
         def read(key: str) -> set[tuple[str, str]]:
             try:
                 return self.version(model, int(key)).marks if key.isdecimal() else set()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .disk import DiskStore
 
 INDEX = layout.INDEX
+CONTENT = ("output", "input")
 WORTH_IT = 1000
 _WORTH_IT_WHOLE = 100  # where every document would be read whole
 T = TypeVar("T")
@@ -37,6 +38,11 @@ def found_by_index(
 def marked_by_index(store: DiskStore, mark: str, values: Iterable[str]) -> list[str] | None:
     """The ids of runs that may have one of these marks; None where the documents must be read one by one."""
     return _asked(store, lambda index: [*index.live(), *index.marked(mark, values)], worth_it=_WORTH_IT_WHOLE)
+
+
+def digests_by_index(store: DiskStore, prefix: str) -> set[str] | None:
+    """The digests of what runs made and read that begin so; None where the documents must be read one by one."""
+    return _asked(store, lambda index: index.values_from(CONTENT, prefix), worth_it=_WORTH_IT_WHOLE)
 
 
 def _asked(store: DiskStore, ask: Callable[[Index], T], *, worth_it: int = WORTH_IT) -> T | None:

@@ -18,8 +18,9 @@ from mlcli.domain.model import ModelVersion
 from mlcli.domain.observed import Output
 from mlcli.domain.order import Sort, parse_sort
 from mlcli.domain.query import parse
-from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Param, ParamSource, Run, RunStatus
-from mlcli.domain.source import Command, Person, Process
+from mlcli.domain.reproduction import Reproduction
+from mlcli.domain.run import Artifact, Input, Metric, MetricPoint, Model, Param, ParamSource, Run, RunStatus
+from mlcli.domain.source import Command, GitState, Person, Process, Snapshot
 from mlcli.domain.stage import Stage
 from mlcli.errors import Corrupt, InvalidName, InvalidValue, Missing, NotFound
 from mlcli.store import search
@@ -174,6 +175,30 @@ def test_runs_are_found_by_what_they_read_and_wrote_and_by_their_command(store, 
     assert (names("command", check), names("command", other.check)) == (["third", "first"], ["second"])
     assert (names("command", check, limit=1), names("command", check, limit=5)) == (["third"], ["third", "first"])
     assert names("command", check, other.check) == ["third", "second", "first"]
+
+
+def test_runs_are_found_by_their_commit_their_parent_and_the_run_that_they_make_again(store, three):
+    snapshot = Snapshot(commit="d" * 40, tree="e" * 40)
+    twin = Reproduction(run_id=three[0].id, at=AT)
+    store.change_run(three[1].id, lambda run: replace(run, git=GitState(commit="5" * 40, snapshot=snapshot)))
+    store.change_run(three[2].id, lambda run: replace(run, parent_id=three[0].id, reproduces=twin))
+    marks = [("commit", "5" * 40), ("commit", "d" * 40), ("parent", three[0].id), ("original", three[0].id)]
+    found = [[run.name for run in store.marked_runs(mark, [value])] for mark, value in marks]
+    assert found == [["second"], ["second"], ["third"], ["third"]]
+
+
+def test_a_digest_is_found_by_its_beginning(store, three, version):
+    made, read, model = (f"sha256:{each * 32}" for each in ("ab", "ac", "ad"))
+    store.change_run(three[0].id, lambda run: replace(run, outputs=[Output(path="m", size=1, digest=made)]))
+    store.change_run(three[1].id, lambda run: replace(run, inputs=[Input(path="m", size=1, digest=read)]))
+    described = Model(path="model", flavor="joblib", python_class="x.Y", digest=model)
+    registered = store.add_version(replace(version, run=replace(version.run, models=[described])))
+    assert store.digests_from("sha256:a") == [made, read, model]
+    assert [store.digests_from(prefix) for prefix in ("sha256:ac", "sha256:f0f0f0f0f0", registered.digest[:20])] == [
+        [read],
+        [],
+        [registered.digest],
+    ]
 
 
 def test_a_change_is_seen_by_whoever_reads_next(store, three):

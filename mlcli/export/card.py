@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ..domain.source import FETCH_CODE, Person
 from .facts import one_link, products, runs_of, stamp, title, told
-from .markdown import block, code, prose, scalar, table
+from .markdown import block, code, paragraphs, prose, scalar, table
 
 if TYPE_CHECKING:
     from ..domain.model import ModelVersion
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # By this a card is known that may be written anew.
 WRITTEN = "# written by mlcli card"
 _ROWS = 50  # as many as somebody reads; the lineage has them all
-_LIBRARIES = {"sklearn": "sklearn", "joblib": "sklearn"}
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ def _front(link: Link) -> Iterator[str]:
     if licence := run.tags.get("license"):
         yield f"license: {scalar(licence)}"
     if model:
-        yield f"library_name: {scalar(_LIBRARIES.get(model.flavor, model.flavor))}"
+        yield f"library_name: {scalar(model.flavor)}"
     yield "tags:"
     for tag in dict.fromkeys(["mlcli", *([model.flavor] if model else [])]):
         yield f"- {scalar(tag)}"
@@ -89,11 +88,13 @@ def _what(link: Link) -> Iterator[str]:
     if version:
         yield f"{kind}, registered {stamp(version.registered_at)} by {prose(str(version.registered_by))}."
         if version.why:
-            yield from ("", prose(version.why))
+            yield ""
+            yield from paragraphs(version.why)
     else:
-        yield f"What came of the run {code(run.name)}, which {run.status.value}; it is no registered version."
+        yield f"What came of the run {code(run.name)} ({run.status.value}), of which no version was registered."
     if run.note:
-        yield from ("", prose(run.note))
+        yield ""
+        yield from paragraphs(run.note)
     yield ""
     rows = [(code(path), f"{size:,}", code(digest)) for path, size, digest in products(link)[:_ROWS]]
     if rows:
@@ -178,8 +179,13 @@ def _origin(link: Link) -> Iterator[str]:
 def _again(link: Link) -> Iterator[str]:
     git = link.run.git
     yield from ("## How to make it again", "")
-    lines = [f"git clone {shlex.quote(git.remote)} project", "cd project"] if git.remote else []
-    if git.snapshot:
+    if git.commit is None:
+        yield from ("Its code is in no commit, so that it cannot be made again from git.", "")
+        return
+    if link.version is None:
+        yield from ("Where its run is kept, which is not in git:", "")
+    lines = [f"git clone {shlex.quote(git.remote)} project", "cd project"] if git.remote and link.version else []
+    if git.snapshot and link.version:
         lines.append(FETCH_CODE)
     yield from block([*lines, f"mlcli reproduce {_ref(link)}"], "sh")
     verdicts = [f"{each.verdict} ({stamp(each.at)})" for each in link.reproductions]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ..domain.names import escaped
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$=:@])")
+_MARKS = re.compile(r"[\\`*\[\]<>~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_BEGINNING = re.compile(r"^(\s*)([#+\-=|:]|\d+[.)])")
 _HARD = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def scalar(value: Any) -> str:
-    """A value in YAML, on one line: a text between quotes, what cannot be seen as an escape."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        shown = repr(value)  # YAML 1.1 takes 1e-05 for a text
-        return re.sub(r"^(-?\d+)e", r"\1.0e", shown)
+def scalar(value: str | float) -> str:
+    """A number or text in YAML, on one line: a text between quotes, what cannot be seen as an escape."""
+    if isinstance(value, float):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))  # without a point YAML 1.1 takes it for a text
     return '"' + "".join(_HARD.get(char) or _spelled(char) for char in value) + '"'
 
 
@@ -30,8 +27,18 @@ def _spelled(char: str) -> str:
 
 
 def prose(text: str) -> str:
-    """A text as the words that it is: nothing in it is a mark, a tag or a link."""
-    return _MARKS.sub(r"\\\1", escaped(text))
+    """A text on one line as the words that it is: nothing in it is a mark, a tag or a heading."""
+    return _BEGINNING.sub(_harmless, _MARKS.sub(r"\\\g<0>", escaped(text)))
+
+
+def _harmless(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2][:-1]}\\{found[2][-1]}"
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """A text of several lines, whose empty ones part paragraphs."""
+    yield from (prose(line.strip()) for line in text.splitlines())
+    yield ""
 
 
 def code(text: str) -> str:
@@ -49,13 +56,9 @@ def block(lines: Sequence[str], language: str = "") -> Iterator[str]:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], more: str = "") -> Iterator[str]:
-    """A table whose cells are Markdown; `more` is said below it."""
+    """A table whose cells are Markdown, but for '|'; `more` is said below it."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(cell.replace('|', '&#124;') if '`' not in cell else _piped(cell) for cell in row)} |"
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
     yield from ("", more, "") if more else ("",)
-
-
-def _piped(cell: str) -> str:
-    return cell.replace("|", r"\|")

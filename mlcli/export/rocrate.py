@@ -2,73 +2,93 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING, Any
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..domain.names import is_python
-from ..domain.run import Run, RunStatus
-from .facts import (
-    as_json,
-    made_by,
-    one_link,
-    packages_of,
-    path_uri,
-    products,
-    remote_uri,
-    runs_of,
-    sha256_of,
-    stamp,
-    title,
-    told,
-    web_uri,
-)
+from ..domain.names import quoted
+from ..domain.run import Artifact
+from ..errors import Refused, WriteFailed
+from .entities import Entities, Entity
+from .facts import as_json, one_link, runs_of, stamp, title
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from ..domain.source import Person
     from ..lineage import Lineage, Link
+    from ..workspace import Workspace
 
 FILE = "ro-crate-metadata.json"
 _SPEC = "https://w3id.org/ro/crate/1.1"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _TERMS = "https://w3id.org/ro/terms/workflow-run#"
-_STATUS = {
-    RunStatus.FINISHED: "http://schema.org/CompletedActionStatus",
-    RunStatus.FAILED: "http://schema.org/FailedActionStatus",
-    RunStatus.KILLED: "http://schema.org/FailedActionStatus",
-}
-
-Entity = dict[str, Any]
 
 
-def document(lineage: Lineage, packed: Container[str] = ()) -> str:
-    """The metadata as JSON. A file is named by its digest, and by its path where it is in the crate.
+def document(lineage: Lineage, inputs: Sequence[Artifact] = ()) -> str:
+    """The metadata as JSON: files in the crate are named by their paths, any other by its digest.
 
-    Those are what the link is about and is here, and inputs whose digest is among `packed`.
+    In the crate are what the link is about, as far as it is here, and `inputs`.
     """
     link = one_link(lineage)
-    crate = _Crate(link, packed)
+    entities = Entities({file.path: (file.size, file.digest) for file in [*_own(link), *inputs]})
     for run in runs_of(link):
-        crate.add_run(run)
+        entities.add_run(run)
     context = [f"{_SPEC}/context", {term: f"{_TERMS}{term}" for term in ("sha256", "environment")}]
-    return as_json({"@context": context, "@graph": [*_frame(link, crate), *crate.entities.values()]})
+    return as_json({"@context": context, "@graph": [*_frame(link, entities), *entities.by_id.values()]})
 
 
-def contents(link: Link, packed: Container[str] = ()) -> list[tuple[str, str]]:
-    """What is in the crate, as path and digest: the link's files that are here, then the inputs in `packed`."""
-    here = [(file.path, file.digest) for file, is_here in zip(link.artifacts, link.here, strict=True) if is_here]
-    taken = {path for path, _ in here} | {FILE}
-    inputs: dict[str, str] = {}
+def write(workspace: Workspace, lineage: Lineage, directory: str) -> list[str]:
+    """Make a crate of a new directory: its metadata, the link's files and inputs that were kept; their paths.
+
+    All or nothing. Refused where something is there already, Corrupt where content is not what it was, WriteFailed
+    where the disk says no.
+    """
+    link = one_link(lineage)
+    if _taken(directory):
+        raise Refused(f"{quoted(directory)} is there already", "name a new directory")
+    inputs = _kept(workspace, link)
+    beside = f"{directory.rstrip('/')}.mlcli-{os.urandom(4).hex()}"
+    try:
+        os.makedirs(beside)
+        for file in [*_own(link), *inputs]:
+            place = os.path.join(beside, file.path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            shutil.copyfile(workspace.store.content_path(file), place)
+        with open(os.path.join(beside, FILE), "w", encoding="utf-8") as metadata:
+            metadata.write(document(lineage, inputs) + "\n")
+        os.replace(beside, directory)
+    except OSError as error:
+        raise WriteFailed(f"{quoted(directory)} cannot be written: {error.strerror}", "name another place") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return [FILE, *(file.path for file in [*_own(link), *inputs])]
+
+
+def _taken(directory: str) -> bool:
+    try:
+        return os.path.lexists(directory) and os.listdir(directory) != []
+    except OSError:  # a file, or nothing that we may look into
+        return True
+
+
+def _own(link: Link) -> list[Artifact]:
+    return [file for file, is_here in zip(link.artifacts, link.here, strict=True) if is_here and file.path != FILE]
+
+
+def _kept(workspace: Workspace, link: Link) -> list[Artifact]:
+    """The inputs whose content is here, below `inputs/`; one outside the project, by its absolute path."""
+    found: dict[str, Artifact] = {}
+    held = {file.digest for file in link.artifacts}
     for each in link.run.inputs:
-        path = f"inputs/{each.path.strip('/')}"
-        if each.digest in packed and not each.files and ".." not in path.split("/") and path not in taken:
-            inputs.setdefault(each.digest, path)
-    return [pair for pair in here if pair[0] != FILE] + [(path, digest) for digest, path in inputs.items()]
+        place = f"inputs/{each.path.strip('/')}"
+        within = ".." not in place.split("/") and each.digest not in held
+        file = Artifact(path=place, size=each.size, digest=each.digest)
+        if each.kept and within and not each.files and workspace.store.has_content(file):
+            found.setdefault(place, file)
+    return list(found.values())
 
 
-def _frame(link: Link, crate: _Crate) -> list[Entity]:
+def _frame(link: Link, entities: Entities) -> list[Entity]:
     """The entities that every crate has: its descriptor, its root, the profile and the licence."""
     version, run = link.version, link.run
     at = version.registered_at if version else run.ended_at or run.started_at
@@ -81,9 +101,9 @@ def _frame(link: Link, crate: _Crate) -> list[Entity]:
         "datePublished": stamp(at),
         "license": {"@id": "#license"},
         "conformsTo": {"@id": _PROFILE},
-        "author": {"@id": crate.person(version.registered_by if version else run.user)},
-        "hasPart": [{"@id": name} for name in crate.parts],
-        "mentions": [{"@id": name} for name in crate.actions],
+        "author": {"@id": entities.person(version.registered_by if version else run.user)},
+        "hasPart": [{"@id": name} for name in entities.parts],
+        "mentions": [{"@id": name} for name in entities.actions],
     }
     if version:
         root["version"] = str(version.number)
@@ -99,155 +119,3 @@ def _frame(link: Link, crate: _Crate) -> list[Entity]:
 def _licence(said: str | None) -> Entity:
     name, why = (said, "As the tag of the run says") if said else ("Not stated", "Ask who made this how it may be used")
     return {"@id": "#license", "@type": "CreativeWork", "name": name, "description": why}
-
-
-class _Crate:
-    """The entities of a crate by id, in the order they came up."""
-
-    def __init__(self, link: Link, packed: Container[str]) -> None:
-        self.entities: dict[str, Entity] = {}
-        self.parts: list[str] = []
-        self.actions: list[str] = []
-        self._people: dict[Person, str] = {}
-        self._places: dict[str, str] = {}  # by digest, the id of a file
-        self._own: dict[str, str] = {}  # by path, the id of one of the link's own files
-        inside = dict(contents(link, packed))
-        sizes = {path: size for path, size, _ in products(link)}
-        for path, digest in inside.items():
-            name = path_uri(path)
-            self._places.setdefault(digest, name)
-            if path in sizes:
-                self._own[path] = self._file(name, path, sizes[path], digest)
-
-    def add_run(self, run: Run) -> None:
-        """Take up a run: its action, and all that this refers to."""
-        name = f"#run-{run.id}"
-        self.actions.append(name)
-        action: Entity = {
-            "@id": name,
-            "@type": "CreateAction",
-            "name": run.name,
-            "description": shlex.join(run.command.argv),
-            "instrument": {"@id": self._instrument(run)},
-            "agent": {"@id": self.person(run.user)},
-            "startTime": stamp(run.started_at),
-            "object": _refs(self._inputs(run) + self._values(run, "param", _params(run))),
-            "result": _refs(self._results(run) + self._values(run, "metric", _metrics(run))),
-        }
-        if run.ended_at:
-            action["endTime"] = stamp(run.ended_at)
-        if run.environment.variables:
-            action["environment"] = _refs(self._values(run, "variable", run.environment.variables))
-        if run.status in _STATUS:
-            action["actionStatus"] = {"@id": _STATUS[run.status]}
-        if run.status in {RunStatus.FAILED, RunStatus.KILLED}:
-            action["error"] = run.reason or f"{run.status.value}, exit code {run.exit_code}, signal {run.signal}"
-        self._put(action)
-
-    def person(self, person: Person) -> str:
-        """The id of a person, who is an entity from now on."""
-        if person not in self._people:
-            self._people[person] = f"#person-{len(self._people) + 1}"
-            said = {"@id": self._people[person], "@type": "Person", "name": str(person)}
-            self._put({**said, "email": person.email} if person.email else said)
-        return self._people[person]
-
-    def _instrument(self, run: Run) -> str:
-        git = run.git
-        code: Entity = {
-            "@id": f"#code-{run.id}",
-            "@type": "SoftwareSourceCode",
-            "name": _program(run),
-            "version": git.code or "no commit",
-            "softwareRequirements": _refs([self._package(*each) for each in packages_of(run)]),
-        }
-        if remote := remote_uri(git):
-            code["codeRepository"] = remote
-            code["url"] = remote
-        if git.commit is None:
-            code["description"] = f"No commit: {git.reason or 'there was none'}"
-        elif git.snapshot:
-            code["description"] = f"Uncommitted changes to {git.commit}, kept as the commit {git.snapshot.commit}"
-        elif git.lost:
-            code["description"] = f"Uncommitted changes to {git.commit} were not kept: {git.lost}"
-        if run.environment.python:
-            code["programmingLanguage"] = {"@id": self._language(run.environment.python)}
-        return self._put(code)
-
-    def _language(self, version: str) -> str:
-        said = {"@type": "ComputerLanguage", "name": f"Python {version}", "version": version}
-        return self._put({"@id": f"#python-{path_uri(version)}", **said})
-
-    def _package(self, name: str, version: str, url: str) -> str:
-        return self._put({"@id": url, "@type": "SoftwareApplication", "name": name, "softwareVersion": version})
-
-    def _inputs(self, run: Run) -> list[str]:
-        found = []
-        for at, each in enumerate(run.inputs):
-            sha256 = sha256_of(each.digest)
-            if sha256 is None:
-                said = {"@type": "CreativeWork", "name": each.path, "description": "Changed while it was read"}
-                found.append(self._put({"@id": f"#input-{run.id}-{at}", **said}))
-            elif each.files:
-                told_of = {"@type": "Collection", "name": each.path, "description": f"{each.files} files",
-                           "identifier": each.digest}  # fmt: skip
-                found.append(self._put({"@id": f"#directory-{sha256}", **told_of}))
-            else:
-                name = self._places.setdefault(each.digest, _by_digest(sha256))
-                found.append(self._file(name, each.path, each.size, each.digest))
-        for url in run.urls:
-            found.append(self._put({"@id": web_uri(url), "@type": "CreativeWork", "name": url}))
-        return found
-
-    def _results(self, run: Run) -> list[str]:
-        found = []
-        for path, size, digest in made_by(run):
-            sha256 = sha256_of(digest)
-            own = self._own.get(path)
-            if own and self.entities[own]["sha256"] == sha256:
-                found.append(own)
-            elif sha256:
-                found.append(self._file(self._places.setdefault(digest, _by_digest(sha256)), path, size, digest))
-        return found
-
-    def _file(self, name: str, path: str, size: int, digest: str) -> str:
-        if name not in self.entities:
-            self.parts.append(name)
-        said = {"@type": "File", "name": path, "contentSize": str(size), "sha256": sha256_of(digest)}
-        return self._put({"@id": name, **said})
-
-    def _values(self, run: Run, kind: str, values: dict[str, str]) -> list[str]:
-        return [
-            self._put({"@id": f"#{kind}-{run.id}-{at}", "@type": "PropertyValue", "name": key, "value": value})
-            for at, (key, value) in enumerate(values.items(), 1)
-        ]
-
-    def _put(self, entity: Entity) -> str:
-        self.entities.setdefault(entity["@id"], entity)
-        return str(entity["@id"])
-
-
-def _by_digest(sha256: str) -> str:
-    """The name of content wherever it lies, as RFC 6920 has it."""
-    return f"ni:///sha-256;{urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
-
-
-def _refs(names: list[str]) -> list[Entity]:
-    return [{"@id": name} for name in dict.fromkeys(names)]
-
-
-def _params(run: Run) -> dict[str, str]:
-    return {key: told(param.value) for key, param in run.params.items()}
-
-
-def _metrics(run: Run) -> dict[str, str]:
-    return {key: told(metric.last) for key, metric in run.metrics.items()}
-
-
-def _program(run: Run) -> str:
-    """What is run: the script that a Python is given, else the program."""
-    argv = run.command.argv
-    if not argv:
-        return "no command"
-    script = next((word for word in argv[1:] if not word.startswith("-")), "") if is_python(argv[0]) else ""
-    return script if script and "-c" not in argv[: argv.index(script)] else argv[0]

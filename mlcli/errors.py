@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MlcliError(Exception):
     """An expected failure, told in one line.
 
     `code` is stable and meant for scripts, `message` says what is wrong and names the thing, `hint` is the next
-    command that would help (or None), `exit_code` is what the shell sees.
+    command that would help (or None), `details` are lines below the message, `exit_code` is what the shell sees.
     """
 
     code = "error"
     exit_code = 3
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, *, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = list(details)
 
     def __str__(self) -> str:
-        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+        lines = [self.message, *self.details, *([f"hint: {self.hint}"] if self.hint else [])]
+        return "\n  ".join(lines)
 
 
 class Refused(MlcliError):
@@ -27,6 +31,12 @@ class Refused(MlcliError):
 
     code = "refused"
     exit_code = 1
+
+
+class GateRefused(Refused):
+    """A promotion that gates of the stage say no to; `details` has a line for each of them, with both figures."""
+
+    code = "gate"
 
 
 class UsageError(MlcliError):
@@ -184,6 +194,18 @@ class NoNative(MlcliError):
     """What `--native` preloads cannot be had here: no Linux with glibc, no C compiler, or it cannot be loaded."""
 
     code = "no-native"
+
+
+class CannotSign(MlcliError):
+    """Git has no key to sign with, or its program did not sign."""
+
+    code = "cannot-sign"
+
+
+class CannotVerify(MlcliError):
+    """Nothing says whose keys are allowed, or there is no program that could tell."""
+
+    code = "cannot-verify"
 
 
 class NotSupported(MlcliError):

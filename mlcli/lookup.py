@@ -37,15 +37,18 @@ _WHOLE = len("sha256:") + 64
 
 
 class Content(Struct, frozen=True):
-    """A digest that was asked for, and the runs and versions that hold content of it or were made from it."""
+    """A digest that was asked for, and the runs and versions that hold content of it or were made from it.
+
+    `digests` are those by which it was looked for: of a directory also those of the files in it.
+    """
 
     digest: str
     runs: list[Run]
     versions: list[ModelVersion]
+    digests: list[str] = []
 
     @property
     def makers(self) -> list[Run]:
-    digests: list[str] = []
         """The runs that hold it, each once, and those that only their versions tell of."""
         return list({run.id: run for run in [*self.runs, *(version.run for version in self.versions)]}.values())
 
@@ -93,8 +96,7 @@ def version_of(workspace: Workspace, ref: Ref) -> ModelVersion:
     if isinstance(ref, StageRef):
         return _in_stage(workspace, ref)
     if isinstance(ref, AliasRef):
-        require_model(workspace, ref.model)
-        raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", f"mlcli history {ref.model}")
+        return _with_alias(workspace, ref)
     raise InvalidRef("this ref names no model version", "as iris@3, iris@production or models:/iris/3")
 
 
@@ -184,12 +186,11 @@ def require_model(workspace: Workspace, model: str) -> list[int]:
 
 
 def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
+    holder = workspace.store.holder(ref.model, ref.stage) if ref.stage.exclusive else None
+    if holder is not None and holder.number is not None:  # two small files, however long the history
+        return workspace.store.version(ref.model, holder.number)
     numbers = require_model(workspace, ref.model)
-    if ref.stage.exclusive:
-        holder = workspace.store.holder(ref.model, ref.stage)
-        if holder is not None and holder.number is not None:
-            return workspace.store.version(ref.model, holder.number)
-    else:
+    if not ref.stage.exclusive:
         history = workspace.store.history(ref.model)
         for number in reversed(numbers):
             version = workspace.store.version(ref.model, number)
@@ -198,6 +199,17 @@ def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
     raise NotFound(
         f"no version of {ref.model} is in {ref.stage}", f"mlcli promote {ref.model}@{numbers[-1]} {ref.stage.value}"
     )
+
+
+def _with_alias(workspace: Workspace, ref: AliasRef) -> ModelVersion:
+    holder = workspace.store.alias(ref.model, ref.alias)
+    if holder is not None and holder.number is not None:
+        return workspace.store.version(ref.model, holder.number)
+    require_model(workspace, ref.model)
+    there = [alias for alias in workspace.store.aliases(ref.model) if alias != ref.alias]
+    close = _close(ref.alias, [*there, *(stage.value for stage in Stage)])
+    hint = f"did you mean {ref.model}@{close}?" if close else f"mlcli alias {ref.model}@N {escaped(ref.alias)}"
+    raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", hint)
 
 
 def versions_of(

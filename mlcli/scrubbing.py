@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .domain.history import Action, Event, Holder
+from .chronicle import drafted, restate
+from .domain.history import Action
 from .domain.model import ModelVersion
 from .domain.run import Run, RunStatus, Scrub
 from .domain.scrub import run_without, spellings, version_without
@@ -128,35 +129,15 @@ class _Job:
         count = found.total() + reasons
         if not self.dry_run:
             with self.store.changing(version.model):
-                after = self._replaced(version, cleaned) if count or gone else version
-                self._name(after)  # also where a scrub was killed before it could
+                if count or gone:
+                    self._replaced(version, cleaned)
+                restate(self.workspace, version.model, self.store.history(version.model))
         return count or len(gone)
 
-    def _replaced(self, version: ModelVersion, cleaned: ModelVersion) -> ModelVersion:
+    def _replaced(self, version: ModelVersion, cleaned: ModelVersion) -> None:
         history = self.store.history(version.model)
-        stage = history.stage_of(version.digest)
-        told = Event(
-            model=version.model,
-            version=version.digest,
-            from_stage=stage,
-            to_stage=stage,
-            parents=history.heads,
-            at=self.workspace.now(),
-            by=self.workspace.person(),
-            commit=self.workspace.head(),
-            why=self.why,
-            action=Action.SCRUBBED,
-            number=version.number,
-        )
-        return self.store.replace_version(version, cleaned, told)[0]
-
-    def _name(self, version: ModelVersion) -> None:
-        """Let the file of a stage that the version holds name it by the digest that it has now."""
-        for stage, (held, event) in self.store.history(version.model).holders.items():
-            said = self.store.holder(version.model, stage)
-            if held == version.digest and (said is None or said.version != held):
-                holder = Holder(number=version.number, version=held, event=event)
-                self.store.set_holder(version.model, stage, holder)
+        told = drafted(self.workspace, version, Action.SCRUBBED, history, why=self.why, number=version.number)
+        self.store.replace_version(version, cleaned, told)
 
 
 def _noted(run: Run, texts: list[str], note: Scrub) -> Run:

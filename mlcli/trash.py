@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from .domain.history import Action, Event
+from .chronicle import tell
+from .domain.history import Action
 from .domain.model import ModelVersion
 from .domain.names import quoted
 from .domain.query import Compare
 from .domain.ref import Newest, RunArtifact, VersionRef, Word, parse
 from .domain.run import Run, RunStatus
 from .domain.trash import Removed, Swept
-from .domain.values import kept_reason
 from .errors import Ambiguous, GitError, InUse, InvalidRef, NotFound
 from .lookup import find_any, versions_of
 from .workspace import Workspace
@@ -70,9 +70,13 @@ def _named(workspace: Workspace, text: str) -> Run | ModelVersion:
 
 def _refuse_versions(workspace: Workspace, versions: Sequence[ModelVersion]) -> None:
     for version in versions:
-        stage = workspace.store.history(version.model).stage_of(version.digest)
+        history = workspace.store.history(version.model)
+        stage = history.stage_of(version.digest)
         if stage.exclusive:
             raise InUse(f"{version.ref} cannot be removed: it is in {stage}", f"mlcli promote {version.ref} archived")
+        if aliases := history.aliases_of(version.digest):
+            name = f"{version.model}@{aliases[0]}"
+            raise InUse(f"{version.ref} cannot be removed: it is {name}", f"mlcli unalias {name}")
 
 
 def _refuse_runs(workspace: Workspace, runs: Sequence[Run], *, going: set[str]) -> None:
@@ -130,24 +134,8 @@ def _chosen(there: Sequence[Removed], text: str) -> Run | ModelVersion:
 def _note(workspace: Workspace, version: ModelVersion, action: Action, why: str) -> None:
     """Tell the model's history, once, also where a removal was killed before the version was moved."""
     history = workspace.store.history(version.model)
-    if history.is_removed(version.digest) is (action is Action.REMOVED):
-        return
-    stage = history.stage_of(version.digest)
-    workspace.store.add_event(
-        Event(
-            model=version.model,
-            version=version.digest,
-            from_stage=stage,
-            to_stage=stage,
-            parents=history.heads,
-            at=workspace.now(),
-            by=workspace.person(),
-            commit=workspace.head(),
-            why=kept_reason(why),
-            action=action,
-            number=version.number,
-        )
-    )
+    if history.is_removed(version.digest) is not (action is Action.REMOVED):
+        tell(workspace, version, action, history, why=why, number=version.number)
 
 
 def collect(workspace: Workspace, *, older_than: timedelta = DAY, dry_run: bool = False) -> Swept:

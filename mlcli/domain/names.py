@@ -114,6 +114,11 @@ def _name_fault(name: str) -> str | None:
     return None
 
 
+def sounding(name: str) -> str:
+    """What two names share that a file system may take for one: case and Unicode's ways of spelling are left out."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+
+
 def check_alias(name: str) -> str:
     """`name` if it may be an alias: a name that is no number and no stage."""
     check_name(name, "alias")

@@ -20,6 +20,7 @@ from ..domain.stage import Stage
 from ..domain.trash import Removed, Swept
 
 if TYPE_CHECKING:
+    from ..domain.checked import Recorded
     from ..domain.run import Digests, PointRecorder
 
 
@@ -55,10 +56,10 @@ class Store(Protocol):
         With a `limit` and more than one value, those that are left out need not be the oldest.
         """
 
-    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
     def digests_from(self, prefix: str) -> list[str]:
         """The digests that begin so of what runs and versions made and read, and of versions themselves; sorted."""
 
+    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Replace a run by what `change` makes of it; no other writer comes between."""
 
     def remove_run(self, run_id: str) -> None:
@@ -191,6 +192,9 @@ class Store(Protocol):
     def history(self, model: str, *, anew: bool = False) -> History:
         """A model's events, added up; with `anew` every document is read, whatever is remembered of it."""
 
+    def recorded(self, model: str) -> Recorded:
+        """All that is recorded of a model, every document read anew; what cannot be read is told in it."""
+
     def add_event(self, event: Event) -> Event:
         """Append to a model's history; named by its digest."""
 
@@ -209,10 +213,12 @@ class Store(Protocol):
     def set_alias(self, model: str, name: str, holder: Holder) -> None:
         """Move the alias."""
 
-    def marked_versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
+    def marked_versions(
+        self, mark: str, values: Collection[str], models: Iterable[str] | None = None
+    ) -> list[ModelVersion]:
         """The versions that have one of these marks (ModelVersion.marks), by name and number; others are not read.
 
-        What cannot be read is passed over.
+        Those of these models, or of all. What cannot be read is passed over.
         """
 
     def body_digest(self, event: Event) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from ..domain.checked import CheckedVersion, Recorded
 from ..domain.history import Event, History, Holder, fold
 from ..domain.model import ModelVersion
 from ..domain.names import quoted
@@ -105,13 +106,13 @@ class MemoryStore:
         wanted = {(mark, value) for value in values}
         return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)[:limit]
 
-    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
     def digests_from(self, prefix: str) -> list[str]:
         every = [self.run(run_id).marks for run_id in self._runs]
         every += [self.version(model, n).marks for model in self.models() for n in self.version_numbers(model)]
         named = {"output", "input", "version"}
         return sorted({v for marks in every for mark, v in marks if mark in named and v.startswith(prefix)})
 
+    def change_run(self, run_id: str, change: Callable[[Run], Run]) -> Run:
         with self._writing:
             if run_id not in self._runs:
                 raise NotFound(f"no run has the id {quoted(run_id)}", "mlcli ls")
@@ -323,9 +324,12 @@ class MemoryStore:
             self._versions.setdefault(version.model, {})[number] = document
             return self.version(version.model, number)
 
-    def marked_versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
+    def marked_versions(
+        self, mark: str, values: Collection[str], models: Iterable[str] | None = None
+    ) -> list[ModelVersion]:
         wanted = {(mark, value) for value in values}
-        every = (self.version(model, number) for model in self.models() for number in self.version_numbers(model))
+        among = self.models() if models is None else models
+        every = (self.version(model, number) for model in among for number in self.version_numbers(model))
         return [version for version in every if wanted & version.marks]
 
     def body_digest(self, event: Event) -> str:
@@ -333,6 +337,14 @@ class MemoryStore:
 
     def history(self, model: str, *, anew: bool = False) -> History:
         return fold(schema.event_from(document, model) for document in self._events.get(model, {}).values())
+
+    def recorded(self, model: str) -> Recorded:
+        documents = {number: self._versions[model][number] for number in self.version_numbers(model)}
+        read = [
+            schema.convert({**document, "number": number}, CheckedVersion, f"{model}@{number}")
+            for number, document in documents.items()
+        ]
+        return Recorded(model=model, versions=read, history=self.history(model))
 
     def add_event(self, event: Event) -> Event:
         document = schema.sealed("event", schema.event_fields(event))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from . import layout, schema
 from .remembered import remembered
 
 if TYPE_CHECKING:
+    from ..domain.checked import Recorded
     from .base import DocumentFiles
     from .documents import DocumentDir
     from .files import Files
@@ -65,23 +66,25 @@ class RegisteredDocuments:
             number += 1
         return self.version(version.model, number)
 
-    def marked_versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
+    def marked_versions(
+        self, mark: str, values: Collection[str], models: Iterable[str] | None = None
+    ) -> list[ModelVersion]:
         wanted = {(mark, value) for value in values}
         found = []
-        for model in self.models() if wanted else ():
+        for model in (self.models() if models is None else models) if wanted else ():
             for number, marks in self._marks_of_versions(model).items():
                 if wanted & marks:
                     with suppress(MlcliError):
                         found.append(self.version(model, number))
         return found
 
-    def _marks_of_versions(self, model: str) -> dict[int, set[tuple[str, str]]]:
-        table = layout.versions(model)
-
     def _digests_of_versions(self, prefix: str) -> set[str]:
         named = ("output", "input", "version")
         every = (marks for model in self.models() for marks in self._marks_of_versions(model).values())
         return {value for marks in every for mark, value in marks if mark in named and value.startswith(prefix)}
+
+    def _marks_of_versions(self, model: str) -> dict[int, set[tuple[str, str]]]:
+        table = layout.versions(model)
 
         def read(key: str) -> set[tuple[str, str]]:
             try:
@@ -91,7 +94,7 @@ class RegisteredDocuments:
 
         if self._registry is not self.files:
             return {number: read(str(number)) for number in self.version_numbers(model)}
-        known = remembered(self.files, table, set[tuple[str, str]], read)
+        known = remembered(self.files, table, set[tuple[str, str]], read, few=3)
         return {int(key): marks for key, marks in known.items() if key.isdecimal()}
 
     def history(self, model: str, *, anew: bool = False) -> History:
@@ -108,7 +111,12 @@ class RegisteredDocuments:
 
         if anew or self._registry is not self.files:
             return fold(map(read, table))
-        return fold(remembered(self.files, layout.events(model), Event, read).values())
+        return fold(remembered(self.files, layout.events(model), Event, read, few=50).values())
+
+    def recorded(self, model: str) -> Recorded:
+        from .anew import recorded
+
+        return recorded(self._directory, model)
 
     def body_digest(self, event: Event) -> str:
         return schema.event_body(event)

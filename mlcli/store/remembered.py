@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Reading so few costs less than reading what is remembered of them.
-_FEW = 50
 
+def remembered(files: Files, directory: str, type_: type[T], read: Callable[[str], T], *, few: int) -> dict[str, T]:
+    """{key: value} of the documents in a directory, where `read` makes the value of a key; it raises as `read` does.
 
-def remembered(files: Files, directory: str, type_: type[T], read: Callable[[str], T]) -> dict[str, T]:
-    """{key: value} of the documents in a directory, where `read` makes the value of a key; it raises as `read` does."""
+    Fewer than `few` are read each time: that costs less than reading what is remembered of them.
+    """
     known, whole = _known(files, directory, type_)
     if whole is not None:
         return whole
     seen = time.time_ns()
     directory_stamp = _directory_stamp(files, directory)
     stamps = _stamps(files, directory)
-    if len(stamps) < _FEW:
+    if len(stamps) < few:
         return {key: read(key) for key in _in_order(stamps)}
     found, made = {}, 0
     for key in _in_order(stamps):

@@ -82,9 +82,13 @@ def _facts_of_model(workspace: Workspace, model: str) -> Facts:
     history = store.history(model)
     if len(history.heads) > 1:
         raise AssertionError(f"the history of {model} is no single chain: {len(history.heads)} heads")
-    numbers |= {event.version: event.number for event in history.events if event.number}
-    if history.events:
-        facts[f"{model} moves"] = [_told(event, numbers) for event in history.events]
+    removed = [event for event in history.events if event.number and event.action is Action.REMOVED]
+    numbers |= {event.version: event.number for event in removed if event.number}
+    told = {event.version for event in history.events if event.action is Action.REGISTERED}
+    if unknown := told - numbers.keys():
+        raise AssertionError(f"the history of {model} tells of versions that were never there: {unknown}")
+    if moves := [event for event in history.events if event.action is not Action.REGISTERED]:
+        facts[f"{model} moves"] = [_told(event, numbers) for event in moves]
     for stage in Stage:
         holder = store.holder(model, stage) if stage.exclusive else None
         if holder is not None and holder.number is not None:

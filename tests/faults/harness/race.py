@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mlcli import registry, tracking, trash
+from mlcli.domain.history import Action
 from mlcli.domain.run import RunStatus
 from mlcli.errors import MlcliError
 
@@ -258,7 +259,8 @@ class _Contest:
         history = store.history("iris")
         _same("heads of the history", 1, len(history.heads))
         _same("parents of an event", 1, max(len(event.parents) for event in history.events))
-        moved = Counter(event.version for event in history.events)
+        moved = Counter(event.version for event in history.events if event.action is Action.MOVED)
+        announced = Counter(event.version for event in history.events if event.action is Action.REGISTERED)
         points = Counter((point.metric, point.step) for point in store.points(self.shared))
         busy = Counter((point.metric, point.step) for point in store.points(self.ids["busy"]))
         for ack in acks:
@@ -269,6 +271,7 @@ class _Contest:
                         _same(f"content of {ack.run}", digest(f"{ack.writer}.{ack.turn}"), digest(file.read()))
             elif ack.kind == "registered":
                 _same(f"version {ack.number}", ack.run, versions[ack.number].run.id)
+                _same(f"events of version {ack.number}", 1, announced[versions[ack.number].digest])
             elif ack.kind == "promoted":
                 _same(f"moves of version {ack.number}", 1, moved[versions[ack.number].digest])
             elif ack.kind == "logged":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.names import is_python
 from ..domain.run import Run, RunStatus
-from .facts import made_by, packages_of, path_uri, remote_uri, sha256_of, stamp, told, web_uri
+from .facts import made_by, packages_of, path_uri, python_url, remote_uri, sha256_of, stamp, told, web_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,8 @@ class Entities:
         if run.status in _STATUS:
             action["actionStatus"] = {"@id": _STATUS[run.status]}
         if run.status in {RunStatus.FAILED, RunStatus.KILLED}:
-            action["error"] = run.reason or f"{run.status.value}, exit code {run.exit_code}, signal {run.signal}"
+            how = f"signal {run.signal}" if run.signal else f"exit code {run.exit_code}"
+            action["error"] = run.reason or f"{run.status}, {how}"
         self._put(action)
 
     def person(self, person: Person) -> str:
@@ -96,7 +97,7 @@ class Entities:
 
     def _language(self, version: str) -> str:
         said = {"@type": "ComputerLanguage", "name": f"Python {version}", "version": version}
-        return self._put({"@id": f"#python-{path_uri(version)}", **said})
+        return self._put({"@id": python_url(version), **said})
 
     def _package(self, name: str, version: str, url: str) -> str:
         return self._put({"@id": url, "@type": "SoftwareApplication", "name": name, "softwareVersion": version})

@@ -97,6 +97,11 @@ def package_url(name: str, version: str) -> str:
     )
 
 
+def python_url(version: str) -> str:
+    """A Python as a package URL."""
+    return f"pkg:generic/python@{quote(version, safe='', errors='replace')}"
+
+
 def path_uri(path: str) -> str:
     """A path as a relative URI reference, and an absolute one as a file: URL."""
     encoded = quote(path, safe="/", errors="replace")
@@ -117,12 +122,12 @@ def remote_uri(git: GitState) -> str | None:
     if not remote:
         return None
     if _SCHEME.fullmatch(remote):
-        return web_uri(remote)
+        return web_uri(remote.replace("#", "%23"))  # git knows no fragments
     if remote.startswith("/"):
         return path_uri(remote)
     if _SCP.fullmatch(remote):
         host, _, path = remote.partition(":")
-        return web_uri(f"ssh://{host}/{path.lstrip('/')}")
+        return web_uri(f"ssh://{host}/{path.lstrip('/')}".replace("#", "%23"))
     return None
 
 

@@ -10,7 +10,19 @@ import msgspec
 from ..domain.names import escaped
 from ..domain.numbers import finite
 from ..errors import NotFound
-from .facts import as_json, made_by, one_link, packages_of, path_uri, products, remote_uri, sha256_of, stamp, web_uri
+from .facts import (
+    as_json,
+    made_by,
+    one_link,
+    packages_of,
+    path_uri,
+    products,
+    python_url,
+    remote_uri,
+    sha256_of,
+    stamp,
+    web_uri,
+)
 
 if TYPE_CHECKING:
     from ..domain.run import Run
@@ -104,7 +116,7 @@ def _dependencies(run: Run) -> list[dict[str, Any]]:
             found.append(_file(each.path, each.digest))
     found += [{"uri": web_uri(url)} for url in run.urls]
     if run.environment.python:
-        found.append({"name": "python", "uri": f"pkg:generic/python@{run.environment.python}"})
+        found.append({"name": "python", "uri": python_url(run.environment.python)})
     return found + [{"name": name, "uri": url} for name, _, url in packages_of(run)]
 
 

@@ -54,7 +54,14 @@ def ro_crate(text):
         told = services.validate({**settings, "rocrate_uri": document["directory"]})
     else:
         told = services.validate_metadata_as_dict(document, {**settings, "rocrate_uri": None, "metadata_only": True})
-    return [str(issue.message) for issue in told.get_issues()] or ([] if told.passed() else ["not passed"])
+    faults = [str(issue.message) for issue in told.get_issues()] or ([] if told.passed() else ["not passed"])
+    return faults + no_uris([each["@id"] for each in document.get("@graph", ())], "URI_reference")
+
+
+def no_uris(told, rule):
+    from rfc3986_validator import validate_rfc3986
+
+    return [f"{each!r} is no URI" for each in told if not validate_rfc3986(each, rule=rule)]
 
 
 def slsa(text):
@@ -70,8 +77,9 @@ def slsa(text):
     definition = predicate.build_definition
     for each in [*definition.resolved_dependencies, *predicate.run_details.byproducts]:
         ResourceDescriptor.copy_from_pb(each).validate()
-    wanted = [definition.build_type, definition.external_parameters, predicate.run_details.builder.id]
-    return [] if all(wanted) and parsed.predicate_type == "https://slsa.dev/provenance/v1" else ["no provenance"]
+    uris = [definition.build_type, parsed.predicate_type, predicate.run_details.builder.id]
+    uris += [each.uri for each in definition.resolved_dependencies if each.uri]
+    return no_uris(uris, "URI") + ([] if definition.external_parameters else ["no external parameters"])
 
 
 def cyclonedx(text):

@@ -22,6 +22,7 @@ from .store.layout import DIRECTORY, MODELS, versions
 
 if TYPE_CHECKING:
     from .gitrepo import Repository
+    from .gitrepo.signing import Signature, Signing
 
 ROOT_VARIABLE = "MLCLI_ROOT"
 STORE_VARIABLE = "MLCLI_STORE"
@@ -133,6 +134,13 @@ class Workspace:
         except GitError:
             return None
 
+    def branch_with(self, path: str) -> str | None:
+        """HEAD, or a branch, whose commit has a file, named from the workspace on; None where git knows of none."""
+        try:
+            return self.repository.branch_with(os.path.join(self.root, path))
+        except GitError:
+            return None
+
     def is_pushed(self, commit: str) -> bool:
         """Whether a remote-tracking branch leads to a commit; GitError where git cannot tell."""
         return self.repository.is_pushed(commit)
@@ -217,6 +225,23 @@ class Workspace:
 
         root = find_root(self.root)
         return (root, place_of(root, self.store.root)) if root else None
+
+    def sign(self, text: str) -> str:
+        """A signature over `text` with the key that git signs with; CannotSign where there is none."""
+        return self._signing.sign(text.encode())
+
+    def verify(self, text: str, signature: str, identity: str, *, at: datetime | None = None) -> Signature:
+        """Whether a signature over `text` is good, by a key that was allowed for that address at that time.
+
+        CannotVerify where nothing says which keys are.
+        """
+        return self._signing.verify(text.encode(), signature, identity, at=at)
+
+    @cached_property
+    def _signing(self) -> Signing:
+        from .gitrepo.signing import Signing
+
+        return Signing(self.root)
 
     def staged(self) -> Workspace:
         """This workspace with the registry as git is about to commit it, not as it lies in the working tree."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .branches import refs_of_branch
 from .command import find_root, hint_for, scrubbed
 from .commits import blobs_at
 from .refs import KEPT, TRASHED, keep_commits, kept_commits, move_commits, place_of
@@ -31,6 +32,7 @@ __all__ = [
     "place_of",
     "read_person",
     "read_state",
+    "refs_of_branch",
     "scrubbed",
 ]
 

@@ -39,6 +39,8 @@ CODES = {
     "CannotRepeat": ("cannot-repeat", 3),
     "CannotLoad": ("cannot-load", 3),
     "CannotBuild": ("cannot-build", 3),
+    "CannotSign": ("cannot-sign", 3),
+    "CannotVerify": ("cannot-verify", 3),
     "NotSupported": ("not-supported", 3),
 }
 

@@ -1,0 +1,145 @@
+"""Signatures with SSH keys, by ssh-keygen, as git makes and verifies them; their namespace is mlcli's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+
+from ..errors import CannotSign, CannotVerify
+from .command import readable
+from .signing import (
+    ALTERED,
+    MALFORMED,
+    NAMESPACE,
+    Ended,
+    Signature,
+    Signing,
+    at_a_terminal,
+    files,
+    no_key,
+    not_allowed,
+    started,
+)
+
+_OLD = "ssh-keygen is older than OpenSSH 8.2, which is the first that signs"
+_LITERAL = ("ssh-", "ecdsa-", "sk-")
+
+
+def sign(signing: Signing, message: bytes) -> str:
+    """A signature with the key that git is configured for, by its file or by the agent."""
+    key = signing.config.get("user.signingkey") or _default_key(signing)
+    if not key:
+        raise no_key()
+    literal = key.removeprefix("key::")
+    is_literal = literal != key or key.startswith(_LITERAL)
+    with files({"message": message, "key.pub": f"{literal}\n".encode()}) as directory:
+        path = os.path.join(directory, "key.pub") if is_literal else signing.path(key)
+        if not os.path.exists(path):
+            raise CannotSign(f"user.signingkey names {_shown(key)}, which is not there", "ls ~/.ssh/*.pub")
+        asked = (_program(signing), "-Y", "sign", "-n", NAMESPACE, "-f", path, os.path.join(directory, "message"))
+        # ssh-keygen asks for a passphrase only where its standard input is the terminal, so it is given a file.
+        ended = started(asked, failure=CannotSign, cwd=directory, asking=at_a_terminal())
+        try:
+            with open(os.path.join(directory, "message.sig"), encoding="ascii") as file:
+                return file.read().strip()
+        except (OSError, UnicodeDecodeError):
+            raise CannotSign(
+                f"the key {_shown(key)} cannot be used: {_why(ended)}", "ssh-add   lets the agent sign with it"
+            ) from None
+
+
+def verify(signing: Signing, message: bytes, signature: str, identity: str, at: datetime | None) -> Signature:
+    """Whether the file of allowed signers has its key for `identity`, at that time."""
+    allowed = signing.config.get("gpg.ssh.allowedsignersfile")
+    if not allowed:
+        raise not_allowed("nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set")
+    allowed = signing.path(allowed)
+    if not os.path.isfile(allowed):
+        raise not_allowed(f"the file of allowed signers is not there: {_shown(allowed)}")
+    program = _program(signing)
+    with files({"signature": f"{signature}\n".encode("ascii")}) as directory:
+        of = ("-s", os.path.join(directory, "signature"))
+        when = (f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}",) if at else ()
+        asked = (program, "-Y", "verify", "-n", NAMESPACE, "-f", allowed, "-I", identity, *of, *when)
+        ended = started((*asked, *_revoked(signing)), failure=CannotVerify, cwd=directory, stdin=message)
+        if ended.code == 0:
+            return Signature(good=True, by=identity, key=_fingerprint(ended))
+        asked = (program, "-Y", "check-novalidate", "-n", NAMESPACE, *of)
+        intact = started(asked, failure=CannotVerify, cwd=directory, stdin=message)
+        if intact.code:
+            return Signature(good=False, reason=_fault(intact))
+        asked = (program, "-Y", "find-principals", "-f", allowed, *of, *when)
+        owners = started(asked, failure=CannotVerify, cwd=directory).out.split()
+    key = _fingerprint(intact)
+    return Signature(good=False, key=key, reason=_refusal(key, owners, identity, ended))
+
+
+def _refusal(key: str, owners: list[str], identity: str, ended: Ended) -> str:
+    """Why a key that made the signature is not allowed for `identity`."""
+    told = ended.told
+    if "key has expired" in told:
+        return f"the key {key} had expired"
+    if "not yet valid" in told:
+        return f"the key {key} was not valid yet"
+    if "evoked" in told:
+        return f"the key {key} was revoked"
+    if "not permitted for use" in told:
+        return f'the key {key} is not allowed for mlcli: its namespaces="…" must name mlcli'
+    if owners and identity not in owners:
+        return f"the key {key} is allowed for {owners[0]}, and not for {identity}"
+    return f"the key {key} is not among the allowed signers" if not owners else _why(ended)
+
+
+def _fault(ended: Ended) -> str:
+    """What is wrong with a signature that is not intact."""
+    if "namespace" in ended.told:
+        return "it was made for something else than mlcli (another namespace)"
+    if "incorrect signature" in ended.told:
+        return ALTERED
+    if "parse" in ended.told or "armor" in ended.told:
+        return MALFORMED
+    return f"{MALFORMED}: {_why(ended)}"
+
+
+def _program(signing: Signing) -> str:
+    return signing.config.get("gpg.ssh.program") or "ssh-keygen"
+
+
+def _revoked(signing: Signing) -> tuple[str, ...]:
+    revoked = signing.config.get("gpg.ssh.revocationfile")
+    if not revoked:
+        return ()
+    path = signing.path(revoked)
+    if not os.path.isfile(path):
+        raise CannotVerify(
+            f"the file of revoked keys is not there: {_shown(path)}", "git config gpg.ssh.revocationFile"
+        )
+    return "-r", path
+
+
+def _default_key(signing: Signing) -> str | None:
+    command = signing.config.get("gpg.ssh.defaultkeycommand")
+    if not command:
+        return None
+    import shlex
+
+    ended = started(shlex.split(command), failure=CannotSign, cwd=signing.root)
+    first = ended.out.partition("\n")[0].strip()
+    return first if ended.code == 0 and first.startswith(("key::", *_LITERAL)) else None
+
+
+def _fingerprint(ended: Ended) -> str:
+    found = re.search(r"^Good .* with \S+ key (\S+)\s*$", ended.out, re.M)
+    return found[1] if found else ""
+
+
+def _why(ended: Ended) -> str:
+    if "unknown option -- Y" in ended.told or "illegal option -- Y" in ended.told:
+        return _OLD
+    lines = [line.strip() for line in ended.told.splitlines() if line.strip() and not line.startswith("Signing ")]
+    return _shown(lines[-1]) if lines else f"ssh-keygen gave {ended.code}"
+
+
+def _shown(text: str) -> str:
+    return readable(os.fsencode(text))

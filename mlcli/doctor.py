@@ -82,7 +82,7 @@ def _problems(workspace: Workspace) -> list[Problem]:
             history = workspace.store.history(model)
         except MlcliError:
             continue  # told by the examination of its events
-        for finding in checking.check_names(workspace, model, history):
+        for finding in checking.check_names(workspace, model):
             mendable = finding.code in {"stage-disagrees", Corrupt.code}
             problems.append(
                 Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)

@@ -143,6 +143,15 @@ class Repository:
         names = self._ask(("for-each-ref", f"--contains={commit}", *shown)).splitlines()
         return [readable(name) for name in names if not name.endswith(b"\0")][:limit]
 
+    def branch_with(self, path: str) -> str | None:
+        """HEAD, or the first local or remote-tracking branch, whose commit has a file; None where none has it."""
+        shown = ("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/remotes")
+        names = ["HEAD", *map(readable, self._answer(shown).splitlines())]
+        asked = "".join(f"{name}:{self._from_root(path)}\n" for name in names)
+        found = self._answer(("cat-file", "--batch-check"), stdin=os.fsencode(asked)).splitlines()
+        has = (name for name, line in zip(names, found, strict=True) if line.split()[1:2] == [b"blob"])
+        return next(has, None)
+
     def staged_files(self, below: str) -> dict[str, bytes]:
         """What the index holds at or below a path (absolute, or relative to `root`): path from `root` -> content.
 

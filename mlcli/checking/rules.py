@@ -1,0 +1,68 @@
+"""Whether what stands in a stage meets the stage's gates, and which gates were overridden to put it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..domain.checked import CheckedVersion, Recorded
+from ..domain.history import Action, Event
+from ..domain.stage import Stage
+from ..errors import MlcliError
+from ..workspace import Workspace
+from .finding import Finding, Severity, damage, fault
+
+
+def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
+    """Tell every promotion of these versions that overrode gates: a warning where it stands, a note ever after."""
+    history = recorded.history
+    forced = [event for event in history.events if event.forced]
+    if not forced:
+        return
+    refs = {version.digest: version.ref for version in versions}
+    standing = {version: _put_there(recorded, version) for version in {history.now(each.version) for each in forced}}
+    for event in forced:
+        version = history.now(event.version)
+        if version not in refs:
+            continue
+        stands = standing[version] is event
+        gates = "; ".join(f"{gate} ({told})" if told else gate for gate, told in event.forced.items())
+        why = f", as {event.why}" if event.why else ""
+        yield Finding(
+            code="forced",
+            severity=Severity.WARNING if stands else Severity.NOTE,
+            subject=refs[version],
+            message=f"{event.by} put it in {event.to_stage} on {event.at:%Y-%m-%d} past its gates{why}: {gates}",
+            hint=f"mlcli rollback {recorded.model} {event.to_stage.value}" if stands else None,
+        )
+
+
+def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
+    """Judge what stands in a stage by the stage's gates as they are set now; those that were overridden are told so."""
+    for stage, (held, _) in recorded.history.holders.items():
+        version = next((each for each in versions if each.digest == held), None)
+        if version is None or stage.value not in workspace.settings.stages:
+            continue
+        event = _put_there(recorded, version.digest)
+        try:
+            yield from _judged(workspace, recorded, version, stage, event)
+        except MlcliError as error:
+            yield damage(version.ref, error)
+
+
+def _judged(
+    workspace: Workspace, recorded: Recorded, version: CheckedVersion, stage: Stage, event: Event | None
+) -> Iterator[Finding]:
+    from .. import gates
+
+    whole = workspace.store.version(version.model, version.number)
+    for outcome in gates.judged(workspace, whole, stage, recorded.history, event=event):
+        if not outcome.passed and not (event and outcome.gate in event.forced):
+            message = f"it stands in {stage} and does not meet {outcome.gate}: {outcome.told}"
+            yield fault("gate", version.ref, message, f"mlcli rollback {version.model} {stage.value}")
+
+
+def _put_there(recorded: Recorded, version: str) -> Event | None:
+    """The event that put a version where it stands."""
+    history, stage = recorded.history, recorded.history.stage_of(version)
+    moves = (event for event in reversed(history.events) if event.action is Action.MOVED)
+    return next((e for e in moves if e.to_stage is stage and history.now(e.version) == version), None)

@@ -13,6 +13,7 @@ ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and i
 CODES = {
     "MlcliError": ("error", 3),
     "Refused": ("refused", 1),
+    "GateRefused": ("gate", 1),
     "UsageError": ("usage", 2),
     "InvalidName": ("invalid-name", 2),
     "InvalidValue": ("invalid-value", 2),

@@ -39,6 +39,8 @@ os._exit(os.waitstatus_to_exitcode(status))
 
 def make(at: Path, versions: int) -> None:
     """A repository of so many versions, their runs and content here."""
+    from msgspec.structs import replace
+
     from mlcli import capture, tracking
     from mlcli.domain.history import Action, Event, Holder
     from mlcli.domain.model import ModelVersion
@@ -46,7 +48,6 @@ def make(at: Path, versions: int) -> None:
     from mlcli.domain.source import Command, Person
     from mlcli.domain.stage import Stage
     from mlcli.workspace import Workspace
-    from msgspec.structs import replace
 
     os.environ["MLCLI_DURABILITY"] = "none"
     at.mkdir(parents=True)

@@ -38,14 +38,14 @@ def document(lineage: Lineage, inputs: Sequence[Artifact] = ()) -> str:
 
 
 def write(workspace: Workspace, lineage: Lineage, directory: str) -> list[str]:
-    """Make a crate of a new directory: its metadata, the link's files and inputs that were kept; their paths.
+    """Make a crate of a new directory: its metadata, the link's files and what is here of its inputs; their paths.
 
     All or nothing. Refused where something is there already, Corrupt where content is not what it was, WriteFailed
     where the disk says no.
     """
     link = one_link(lineage)
     if _taken(directory):
-        raise Refused(f"{quoted(directory)} is there already", "name a new directory")
+        raise Refused(f"{quoted(directory, 200)} is there already", "name a new directory")
     inputs = _kept(workspace, link)
     beside = f"{directory.rstrip('/')}.mlcli-{os.urandom(4).hex()}"
     try:
@@ -58,7 +58,9 @@ def write(workspace: Workspace, lineage: Lineage, directory: str) -> list[str]:
             metadata.write(document(lineage, inputs) + "\n")
         os.replace(beside, directory)
     except OSError as error:
-        raise WriteFailed(f"{quoted(directory)} cannot be written: {error.strerror}", "name another place") from error
+        raise WriteFailed(
+            f"{quoted(directory, 200)} cannot be written: {error.strerror}", "name another place"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return [FILE, *(file.path for file in [*_own(link), *inputs])]
@@ -83,7 +85,7 @@ def _kept(workspace: Workspace, link: Link) -> list[Artifact]:
         place = f"inputs/{each.path.strip('/')}"
         within = ".." not in place.split("/") and each.digest not in held
         file = Artifact(path=place, size=each.size, digest=each.digest)
-        if each.kept and within and not each.files and workspace.store.has_content(file):
+        if within and not each.files and workspace.store.has_content(file):
             found.setdefault(place, file)
     return list(found.values())
 

@@ -1,7 +1,8 @@
 """Judges of exported documents, by the tools that read them: one JSON line {form, text} in, one list of faults out.
 
 Runs in the environment that `make test` makes for it, and answers until its input ends. Nothing leaves the machine: the
-one document that a judge would fetch lies beside it, and any other request is a fault.
+one document that a judge would fetch lies beside it (RO-Crate's terms, CC0 as it says itself); any other request is a
+fault.
 """
 
 from __future__ import annotations

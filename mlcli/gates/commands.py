@@ -27,8 +27,11 @@ def ran(case: Case, gate: Ran) -> Found:
     if case.event:
         return None
     limit, begun = case.rules.timeout, time.monotonic()
-    with _started(gate.command, case) as process:
-        said, ended = _output(process, begun + limit)
+    try:
+        with _started(gate.command, case) as process:
+            said, ended = _output(process, begun + limit)
+    except OSError as error:
+        return False, f"it cannot be started: {error.strerror}"
     took = f"{time.monotonic() - begun:.1f} s"
     if not ended:
         return False, f"it did not end within {limit:g} s" + _last_line(said)

@@ -10,9 +10,8 @@ from decimal import Decimal
 from ..domain.gate import Bound, Compared
 from ..domain.history import Action
 from ..domain.model import ModelVersion
-from ..domain.names import quoted
+from ..domain.names import escaped, quoted
 from ..domain.run import MetricSource, Run
-from ..lookup import versions_of
 from . import Case, Found
 
 _OPS: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
@@ -78,7 +77,8 @@ def _holders(case: Case) -> list[ModelVersion | str]:
     wanted = {digest for digest in (held, *claims) if digest} - {case.digest}
     if not wanted:
         return []
-    here = {version.digest: version for version in versions_of(case.workspace, [case.version.model], [])}
+    found = case.workspace.store.marked_versions("version", wanted, models=[case.version.model])
+    here = {version.digest: version for version in found}
     return [here.get(digest, digest) for digest in sorted(wanted)]
 
 
@@ -86,10 +86,8 @@ def _value(run: Run, key: str) -> float | str:
     """A metric's last value; a text that says why it is none to go by."""
     metric = run.metrics.get(key)
     if metric is None:
-        from difflib import get_close_matches
-
-        close = get_close_matches(key, run.metrics, n=1, cutoff=0.6)
-        return f"no metric {quoted(key)} was logged" + (f", only {quoted(close[0])}" if close else "")
+        there = ", ".join(map(escaped, sorted(run.metrics)[:5])) or "none"
+        return f"its run has no metric {quoted(key)}, it has {there}{' …' if len(run.metrics) > 5 else ''}"
     if metric.source is MetricSource.PRINTED:
         return f"{_shown(metric.last)} was only printed, which is not trusted: log it with mlcli log metric, or the API"
     if math.isnan(metric.last):

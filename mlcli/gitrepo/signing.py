@@ -69,7 +69,10 @@ class Signing:
             raise CannotSign(f"gpg.format is {readable(os.fsencode(how))}: mlcli signs with ssh or openpgp", SET_A_KEY)
         from . import openpgp, sshkeys
 
-        return sshkeys.sign(self, message) if how == "ssh" else openpgp.sign(self, message)
+        try:
+            return sshkeys.sign(self, message) if how == "ssh" else openpgp.sign(self, message)
+        except OSError as error:
+            raise CannotSign(f"what is to be signed cannot be handed over: {error.strerror}") from None
 
     def verify(self, message: bytes, signature: str, identity: str, *, at: datetime | None = None) -> Signature:
         """Whether `signature` is one over `message` by a key that is allowed for the address `identity`, `at` a time.
@@ -83,10 +86,13 @@ class Signing:
         from . import openpgp, sshkeys
 
         head = signature.partition("\n")[0].strip()
-        if head == "-----BEGIN SSH SIGNATURE-----":
-            return sshkeys.verify(self, message, signature, identity, at)
-        if head == "-----BEGIN PGP SIGNATURE-----":
-            return openpgp.verify(self, message, signature, identity)
+        try:
+            if head == "-----BEGIN SSH SIGNATURE-----":
+                return sshkeys.verify(self, message, signature, identity, at)
+            if head == "-----BEGIN PGP SIGNATURE-----":
+                return openpgp.verify(self, message, signature, identity)
+        except OSError as error:
+            raise CannotVerify(f"the signature cannot be handed over: {error.strerror}") from None
         return Signature(good=False, reason=MALFORMED)
 
     def path(self, value: str) -> str:

@@ -45,7 +45,8 @@ def sign(signing: Signing, message: bytes) -> str:
                 return file.read().strip()
         except (OSError, UnicodeDecodeError):
             raise CannotSign(
-                f"the key {_shown(key)} cannot be used: {_why(ended)}", "ssh-add   lets the agent sign with it"
+                f"{'the key of user.signingkey' if is_literal else _shown(key)} cannot be used: {_why(ended)}",
+                "ssh-add   lets the agent sign with it",
             ) from None
 
 
@@ -54,9 +55,9 @@ def verify(signing: Signing, message: bytes, signature: str, identity: str, at: 
     allowed = signing.config.get("gpg.ssh.allowedsignersfile")
     if not allowed:
         raise not_allowed("nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set")
+    if not os.path.isfile(signing.path(allowed)):
+        raise not_allowed(f"gpg.ssh.allowedSignersFile names {_shown(allowed)}, which is not there")
     allowed = signing.path(allowed)
-    if not os.path.isfile(allowed):
-        raise not_allowed(f"the file of allowed signers is not there: {_shown(allowed)}")
     program = _program(signing)
     with files({"signature": f"{signature}\n".encode("ascii")}) as directory:
         of = ("-s", os.path.join(directory, "signature"))
@@ -113,7 +114,7 @@ def _revoked(signing: Signing) -> tuple[str, ...]:
     path = signing.path(revoked)
     if not os.path.isfile(path):
         raise CannotVerify(
-            f"the file of revoked keys is not there: {_shown(path)}", "git config gpg.ssh.revocationFile"
+            f"gpg.ssh.revocationFile names {_shown(revoked)}, which is not there", "ssh-keygen -k   makes one"
         )
     return "-r", path
 
@@ -137,8 +138,13 @@ def _fingerprint(ended: Ended) -> str:
 def _why(ended: Ended) -> str:
     if "unknown option -- Y" in ended.told or "illegal option -- Y" in ended.told:
         return _OLD
+    if "No private key found" in ended.told:
+        return "its private key is neither beside it nor with the agent"
+    if "incorrect passphrase" in ended.told:
+        return "its passphrase was not given"
     lines = [line.strip() for line in ended.told.splitlines() if line.strip() and not line.startswith("Signing ")]
-    return _shown(lines[-1]) if lines else f"ssh-keygen gave {ended.code}"
+    # Without paths of this machine: it may be kept with a promotion.
+    return re.sub(r"(?<![\w.~-])/\S*/", ".../", _shown(lines[-1])) if lines else f"ssh-keygen gave {ended.code}"
 
 
 def _shown(text: str) -> str:

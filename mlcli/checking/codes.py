@@ -15,7 +15,7 @@ CODES = {
     "newer-format": ("A document was written by a newer mlcli.", "Upgrade mlcli."),
     "read-failed": ("The system does not let a document be read.", "Look at its permissions, and at the disk."),
     "event-missing": (
-        "An event that another names as what came before it is not here: it was deleted, or left behind by a cherry-pick.",
+        "An event that others name as what came before them is not here: deleted, or left behind by a cherry-pick.",
         "Check the events out from the branch that has them, which the hint names.",
     ),
     "event-future": (
@@ -79,6 +79,18 @@ CODES = {
     "artifact-scrubbed": (
         "The content of a version's file held a secret, and was taken out.",
         "Run and register again.",
+    ),
+    "model-unknown": (
+        "A model file is about to be committed that no registered version knows (only `check-files`).",
+        "Register it: `mlcli register`; or leave it out: `git restore --staged FILE`, and a line in `.gitignore`.",
+    ),
+    "file-large": (
+        "A file above the size limit is about to be committed (only `check-files`).",
+        "`git restore --staged FILE`, and a line in `.gitignore`; or another `--max-size`.",
+    ),
+    "store-local": (
+        "What belongs to runs, and stays on this machine, is about to be committed (only `check-files`).",
+        "`git restore --staged FILE`. `mlcli doctor --fix` writes `.mlruns/.gitignore` again.",
     ),
     "git": ("Git could not answer.", "The hint tells what git wants."),
 }

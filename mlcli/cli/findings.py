@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -74,13 +74,16 @@ class Told(Struct, frozen=True, kw_only=True):
 
 def text(told: Told) -> str:
     """For people: two lines each, and the sum of it."""
-    lines = []
-    for finding in told.report.findings:
+    return "\n".join([*lines_of(told.report.findings), _sum(told)])
+
+
+def lines_of(findings: Iterable[Finding]) -> Iterator[str]:
+    """What was found and what mends it, for people."""
+    for finding in findings:
         severity = output.paint(f"{finding.severity.value:<7}", STYLES[finding.severity])
-        lines.append(f"{severity} {finding.code}  {escaped(finding.subject)}: {escaped(finding.message)}")
+        yield f"{severity} {finding.code}  {escaped(finding.subject)}: {escaped(finding.message)}"
         if finding.hint:
-            lines.append(f"        {output.paint('hint:', 'cyan')} {escaped(finding.hint)}")
-    return "\n".join([*lines, _sum(told)])
+            yield f"        {output.paint('hint:', 'cyan')} {escaped(finding.hint)}"
 
 
 def _sum(told: Told) -> str:

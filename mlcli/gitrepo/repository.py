@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.source import GitState, Person, Rewritten
 from ..errors import GitError
@@ -24,6 +24,9 @@ from .command import (
 )
 from .commits import is_commit_id, subject_of
 from .state import read_person
+
+if TYPE_CHECKING:
+    from .staged import StagedFile
 
 _LAST_SECOND = 253402300799  # the end of the year 9999
 
@@ -158,22 +161,27 @@ class Repository:
         Regular files only. Inside a hook it is the index that is about to be committed. GitError where an entry has an
         unresolved conflict.
         """
-        below = self._from_root(below)
-        listed = self._answer(("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index=self._hook_index())
-        blobs: dict[str, str] = {}
-        for entry in listed.split(b"\0")[:-1]:
-            about, _, path = entry.partition(b"\t")
-            mode, blob, stage = about.decode("ascii").split()
-            if stage != "0":
-                raise GitError(
-                    f"{readable(path)} has an unresolved conflict", f"resolve it, then: git add {readable(path)}"
-                )
-            if mode in {"100644", "100755"}:
-                blobs[readable(path)] = blob
+        from .staged import staged_below
+
+        blobs = staged_below(self.root, self._from_root(below), self._hook_index())
         contents = {name: content for name, _, content in self._objects(set(blobs.values()), "--batch")}
         if absent := next((path for path, blob in blobs.items() if blob not in contents), None):
             raise GitError(f"the staged content of {absent} is not in the repository", f"git add {absent}")
         return {path: contents[blob] for path, blob in blobs.items()}
+
+    def staged_blobs(self, paths: Iterable[str] | None = None) -> list[StagedFile]:
+        """The regular files among `paths` (absolute) as the index holds them; None: all that differ from HEAD there."""
+        from .staged import staged_blobs
+
+        asked = None if paths is None else [self._from_root(path) for path in paths]
+        return staged_blobs(self.root, asked, self._hook_index())
+
+    def contents(self, blobs: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        """The contents of these blobs, each given with its size: as many at once as memory has room for."""
+        from .staged import batches
+
+        for batch in batches(blobs):
+            yield from ((name, content) for name, _, content in self._objects(batch, "--batch"))
 
     def contents_everywhere(self, below: str) -> list[bytes]:
         """Every content that a file below a directory has in the index, at the tip of any ref, or in any stash."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from base64 import urlsafe_b64encode
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..domain.names import is_python
 from ..domain.run import Run, RunStatus
-from .facts import made_by, packages_of, path_uri, python_url, remote_uri, sha256_of, stamp, told, web_uri
+from .facts import made_by, packages_of, path_uri, python_url, remote_uri, sha256_of, told, web_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,16 +51,17 @@ class Entities:
             "description": shlex.join(run.command.argv),
             "instrument": {"@id": self._instrument(run)},
             "agent": {"@id": self.person(run.user)},
-            "startTime": stamp(run.started_at),
-            "object": _refs(self._inputs(run) + self._values(run, "param", _params(run))),
-            "result": _refs(self._results(run) + self._values(run, "metric", _metrics(run))),
+            "startTime": _moment(run.started_at),
+            **refs(
+                object=self._inputs(run) + self._values(run, "param", _params(run)),
+                result=self._results(run) + self._values(run, "metric", _metrics(run)),
+                environment=self._values(run, "variable", run.environment.variables),
+            ),
         }
         if run.ended_at:
-            action["endTime"] = stamp(run.ended_at)
-        if run.environment.variables:
-            action["environment"] = _refs(self._values(run, "variable", run.environment.variables))
+            action["endTime"] = _moment(run.ended_at)
         if run.status in _STATUS:
-            action["actionStatus"] = {"@id": _STATUS[run.status]}
+            action["actionStatus"] = _STATUS[run.status]
         if run.status in {RunStatus.FAILED, RunStatus.KILLED}:
             how = f"signal {run.signal}" if run.signal else f"exit code {run.exit_code}"
             action["error"] = run.reason or f"{run.status}, {how}"
@@ -80,7 +82,7 @@ class Entities:
             "@type": "SoftwareSourceCode",
             "name": _program(run),
             "version": git.code or "no commit",
-            "softwareRequirements": _refs([self._package(*each) for each in packages_of(run)]),
+            **refs(softwareRequirements=[self._package(*each) for each in packages_of(run)]),
         }
         if remote := remote_uri(git):
             code["codeRepository"] = remote
@@ -152,8 +154,15 @@ def _by_digest(sha256: str) -> str:
     return f"ni:///sha-256;{urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
 
 
-def _refs(names: list[str]) -> list[Entity]:
-    return [{"@id": name} for name in dict.fromkeys(names)]
+def refs(**names: list[str]) -> Entity:
+    """Properties that name entities, each once; one of a single name is no list, and one of none is left out."""
+    found = {key: [{"@id": name} for name in dict.fromkeys(told_of)] for key, told_of in names.items() if told_of}
+    return {key: each if len(each) > 1 else each[0] for key, each in found.items()}
+
+
+def _moment(at: datetime) -> str:
+    """A time as the profile's judge reads it: an offset, and no finer than a millisecond."""
+    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _params(run: Run) -> dict[str, str]:

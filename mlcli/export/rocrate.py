@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..domain.names import quoted
 from ..domain.run import Artifact
 from ..errors import Refused, WriteFailed
-from .entities import Entities, Entity
+from .entities import Entities, Entity, refs
 from .facts import as_json, one_link, runs_of, stamp, title
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def _frame(link: Link, entities: Entities) -> list[Entity]:
         "license": {"@id": "#license"},
         "conformsTo": {"@id": _PROFILE},
         "author": {"@id": entities.person(version.registered_by if version else run.user)},
-        "hasPart": [{"@id": name} for name in entities.parts],
-        "mentions": [{"@id": name} for name in entities.actions],
+        **refs(hasPart=entities.parts, mentions=entities.actions),
     }
     if version:
         root["version"] = str(version.number)

@@ -27,6 +27,11 @@ def entities(lineage=None) -> dict[str, dict]:
     return {entity["@id"]: entity for entity in told("ro-crate", lineage)["@graph"]}
 
 
+def named(graph: dict[str, dict], found: list[dict] | dict) -> list[dict]:
+    """The entities that a property names: one of a single name is no list."""
+    return [graph[each["@id"]] for each in (found if isinstance(found, list) else [found])]
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_tools_take_every_kind_of_lineage(judge, form: str, kind: str):
@@ -86,9 +91,8 @@ def test_an_unknown_form_is_told_with_those_there_are():
 
 def test_a_pipeline_is_one_action_a_run_joined_by_their_files():
     graph = entities(LINEAGES["a pipeline"])
-    actions = [graph[each["@id"]] for each in graph["./"]["mentions"]]
-    assert [action["name"] for action in actions] == ["prepare", "split", "brave-otter"]
-    prepare, split, train = actions
+    prepare, split, train = named(graph, graph["./"]["mentions"])
+    assert [action["name"] for action in (prepare, split, train)] == ["prepare", "split", "brave-otter"]
     assert prepare["result"][0] == split["object"][0] == train["object"][1]
     assert split["result"][0] == train["object"][0]
     assert graph["model/model.joblib"]["sha256"] == digest(2)[7:]
@@ -97,7 +101,7 @@ def test_a_pipeline_is_one_action_a_run_joined_by_their_files():
 
 def test_an_action_says_what_ran_when_by_whom_and_how_it_ended():
     graph = entities()
-    action = graph[graph["./"]["mentions"][0]["@id"]]
+    [action] = named(graph, graph["./"]["mentions"])
     code, agent = graph[action["instrument"]["@id"]], graph[action["agent"]["@id"]]
     assert (code["name"], code["version"], code["codeRepository"]) == (
         "train.py",
@@ -105,15 +109,18 @@ def test_an_action_says_what_ran_when_by_whom_and_how_it_ended():
         "ssh://git@example.com/team/iris.git",
     )
     assert (agent["name"], agent["email"]) == ("Ada Lovelace", "ada@example.com")
-    assert (action["startTime"], action["endTime"]) == ("2026-11-21T06:40:00Z", "2026-11-21T06:41:00Z")
-    assert action["actionStatus"] == {"@id": "http://schema.org/CompletedActionStatus"}
-    values = [graph[each["@id"]] for each in [*action["object"], *action["result"]]]
+    assert (action["startTime"], action["endTime"]) == (
+        "2026-11-21T06:40:00.000+00:00",
+        "2026-11-21T06:41:00.000+00:00",
+    )
+    assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    values = named(graph, [*action["object"], *action["result"]])
     assert {each["name"]: each["value"] for each in values if each["@type"] == "PropertyValue"} == {
         "depth": "10",
         "accuracy": "0.97",
         "loss": "0.00001",
     }
-    required = [graph[each["@id"]] for each in code["softwareRequirements"]]
+    required = named(graph, code["softwareRequirements"])
     assert [(each["name"], each["softwareVersion"]) for each in required] == [
         ("numpy", "2.1.0+local"),
         ("scikit_learn", "1.9.1"),
@@ -126,7 +133,8 @@ def test_an_action_says_what_ran_when_by_whom_and_how_it_ended():
 )
 def test_an_action_that_failed_says_why(kind: str, error: str | None):
     graph = entities(LINEAGES[kind])
-    assert graph[graph["./"]["mentions"][0]["@id"]].get("error") == error
+    [action] = named(graph, graph["./"]["mentions"])
+    assert action.get("error") == error
 
 
 def test_a_file_that_is_not_here_is_named_by_its_digest():

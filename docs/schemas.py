@@ -22,7 +22,8 @@ from mlcli.domain.stage import Stage
 from mlcli.explanation import Cause, Moved
 from mlcli.explanation.code import Touched
 from mlcli.explanation.experiments import Evidence
-from mlcli.registry import Entry
+from mlcli.registry import Entry, Standing
+from mlcli.reporting import Reported
 from mlcli.reproduction import EnvironmentChoice
 from mlcli.rerun import RestoredInput
 from mlcli.scrubbing import Left, Place
@@ -62,6 +63,10 @@ class OneVersion(Struct):
     schema: Literal["mlcli.version/1"]
     version: ModelVersion
     stage: Stage
+    aliases: list[str]
+    approvals: list[str]
+    note: str
+    tags: dict[str, str]
     reproductions: list[Reproduction]
 
 
@@ -122,7 +127,10 @@ class Registered(Struct):
 
 
 class Promoted(Struct):
-    """`mlcli promote --json`; `archived` are the numbers of the versions it replaced."""
+    """`mlcli promote --json` and `rollback --json`; `archived` are the numbers of the versions it replaced.
+
+    `gates` are those that it passed and `forced` those that it did not, each with what was found.
+    """
 
     schema: Literal["mlcli.promoted/1"]
     model: str
@@ -130,6 +138,30 @@ class Promoted(Struct):
     from_stage: Stage
     to_stage: Stage
     archived: list[int]
+    gates: dict[str, str]
+    forced: dict[str, str]
+    signed: bool
+    made: bool
+
+
+class Aliased(Struct):
+    """`mlcli alias --json` and `unalias --json`: the number that the alias names now, and the one before."""
+
+    schema: Literal["mlcli.aliased/1"]
+    model: str
+    alias: str
+    version: int | None
+    before: int | None
+    made: bool
+
+
+class Approved(Struct):
+    """`mlcli approve --json` and `unapprove --json`; `approvals` are the names of all who approve by now."""
+
+    schema: Literal["mlcli.approved/1"]
+    model: str
+    version: int
+    approvals: list[str]
     made: bool
 
 
@@ -145,9 +177,10 @@ class VersionSummary(Struct):
 
 
 class ModelSummary(Struct):
-    """A registered model, its versions rising."""
+    """A registered model, its aliases with the numbers that they name, its versions rising."""
 
     name: str
+    aliases: dict[str, int]
     versions: list[VersionSummary]
 
 
@@ -164,6 +197,25 @@ class History(Struct):
     schema: Literal["mlcli.history/1"]
     model: str
     entries: list[Entry]
+
+
+class StandingThen(Struct):
+    """`mlcli history --at TIME --json`: what each stage and alias stood for at that time."""
+
+    schema: Literal["mlcli.standing/1"]
+    model: str
+    at: datetime
+    standing: list[Standing]
+
+
+class Report(Struct):
+    """`mlcli report --json`; `findings` are those of `check` for the versions that are told of."""
+
+    schema: Literal["mlcli.report/1"]
+    stage: Stage
+    at: datetime
+    standing: list[Reported]
+    findings: list[Finding]
 
 
 class Removed(Struct):
@@ -230,7 +282,10 @@ class LinkedFile(Struct):
 
 
 class Upstream(Struct):
-    """A run that made what another read, at these paths, and what made its own inputs in turn."""
+    """A run that made what another read, at these paths, and what made its own inputs in turn.
+
+    `again`: what lies above it is told where it was named first, or where that is too deep in `graph` alone.
+    """
 
     run: str
     name: str
@@ -238,6 +293,7 @@ class Upstream(Struct):
     commit: str | None
     paths: list[str]
     upstream: list[Upstream]
+    again: bool
 
 
 class Link(Struct):
@@ -253,15 +309,75 @@ class Link(Struct):
     reproductions: list[Reproduction]
     rewritten: Rewritten | None
     upstream: list[Upstream]
+    run_here: bool
+
+
+class CameOf(Struct):
+    """How a run came of another, whose id is `run`, or of the file that was asked about, where that is empty."""
+
+    run: str
+    kind: Literal["read", "parent", "reproduces"]
+    paths: list[str]
+
+
+class StandingVersion(Struct):
+    """A version and its stage."""
+
+    version: str
+    stage: Stage
+
+
+class CameOfIt(Struct):
+    """A run that came of what was asked about, each way that it did, and the versions registered from it."""
+
+    run: str
+    name: str
+    command: Command
+    commit: str | None
+    status: RunStatus
+    of: list[CameOf]
+    versions: list[StandingVersion]
+
+
+class GraphNode(Struct):
+    """A run, version, file or commit; the same one has the same id in each answer."""
+
+    id: str
+    kind: Literal["run", "version", "file", "commit"]
+    label: str
+    status: RunStatus | None
+    stage: Stage | None
+    size: int | None
+    here: bool | None
+    subject: bool
+
+
+class GraphEdge(Struct):
+    """That `target` came of `source`."""
+
+    source: str
+    target: str
+    kind: Literal["code", "read", "made", "registered", "parent", "reproduces"]
+    paths: list[str]
+
+
+class LineageGraph(Struct):
+    """All of a lineage, up and down, each thing once."""
+
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
 
 
 class Lineage(Struct):
-    """`mlcli lineage --json`."""
+    """`mlcli lineage --json`; `digests` are those of the content that was asked about."""
 
     schema: Literal["mlcli.lineage/1"]
     subject: str
     kind: Literal["version", "run", "content", "commit"]
+    digests: list[str]
     links: list[Link]
+    downstream: list[CameOfIt]
+    graph: LineageGraph
 
 
 class CheckedOut(Struct):
@@ -337,7 +453,8 @@ class Doctor(Struct):
 
 ALL = (
     Runs, OneRun, OneVersion, Found, Comparison, Diff, Why, Removed, Restored, Trash, Collected, ScrubbedRun,
-    Registered, Promoted, Models, History, Lineage, CheckedOut, Reproduced, Bisected, Check, Doctor,
+    Registered, Promoted, Aliased, Approved, Models, History, StandingThen, Report, Lineage, CheckedOut, Reproduced,
+    Bisected, Check, Doctor,
 )  # fmt: skip
 
 

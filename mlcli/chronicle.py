@@ -35,7 +35,7 @@ def tell(
     It is signed where `sign` or the settings ask. `said` are further fields of the event.
     """
     event = drafted(workspace, version, action, history, why=why, to_stage=to_stage, **said)
-    if sign or getattr(workspace.settings, "sign", "no") == "yes":
+    if sign or workspace.settings.sign == "yes":
         event = replace(event, signature=workspace.sign(workspace.store.body_digest(event)))
     return workspace.store.add_event(event)
 

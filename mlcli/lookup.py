@@ -77,6 +77,18 @@ def find_run(workspace: Workspace, text: str) -> Run:
     return found
 
 
+def find_run_or_version(workspace: Workspace, text: str) -> Run | ModelVersion:
+    """What `text` names: a version where a model, or one of its versions, is named so, else a run."""
+    workspace.require_store()
+    ref = parse(text)
+    if isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):
+        return version_of(workspace, ref)
+    found = _run(workspace, ref)
+    if found is None and isinstance(ref, Word) and workspace.store.version_numbers(ref.text):
+        return version_of(workspace, ref)
+    return found or find_run(workspace, text)
+
+
 def find_version(workspace: Workspace, text: str) -> ModelVersion:
     """The model version that `text` names; a model's name alone names its newest. NotFound otherwise."""
     workspace.require_store()

@@ -18,7 +18,7 @@ def code_of(error: BaseException) -> int:
     if output.state.debug or not isinstance(error, Exception):
         raise error
     if isinstance(error, MlcliError):
-        output.error(error.message, error.hint)
+        output.error(error.message, error.hint, error.details)
         return error.exit_code
     output.bug_report(error)
     return 4

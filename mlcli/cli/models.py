@@ -59,6 +59,7 @@ def _numbers(model: RegisteredModel, stage: Stage) -> str:
 def _summary(model: RegisteredModel) -> dict[str, object]:
     return {
         "name": model.name,
+        "aliases": model.aliases,
         "versions": [
             {
                 "version": state.version.number,

@@ -1,4 +1,4 @@
-"""mlcli note: write a note on a run."""
+"""mlcli note: write a note on a run or a model version."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import RunRef
+from .options import RunOrVersion
 
 
 def command(
-    ref: RunRef,
+    ref: RunOrVersion,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The note; '' removes it.")],
 ) -> None:
-    """Write a note on a run; it replaces the one that was there."""
-    from .. import tracking
-    from ..lookup import find_run
+    """Write a note on a run or a model version; it replaces the one that was there."""
+    from .. import registry, tracking
+    from ..domain.model import ModelVersion
+    from ..lookup import find_run_or_version
     from ..workspace import Workspace
 
     workspace = Workspace.find()
-    run = tracking.set_note(workspace, find_run(workspace, ref).id, text)
-    output.out(f"{run.id[:8]} {output.escaped(run.name)}: {output.escaped(run.note) or 'no note'}")
+    found = find_run_or_version(workspace, ref)
+    if isinstance(found, ModelVersion):
+        named, note = found.ref, registry.note(workspace, found.ref, text).note
+    else:
+        run = tracking.set_note(workspace, found.id, text)
+        named, note = f"{run.id[:8]} {run.name}", run.note
+    output.out(f"{output.escaped(named)}: {output.escaped(note) or 'no note'}")

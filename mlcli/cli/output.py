@@ -88,9 +88,11 @@ def _write(stream: IO[str], text: str) -> None:
         raise WriteFailed(f"cannot write the answer: {fault.strerror}") from None
 
 
-def error(message: str, hint: str | None = None) -> None:
-    """An expected error: what, and the next command."""
+def error(message: str, hint: str | None = None, details: Sequence[str] = ()) -> None:
+    """An expected error: what, in detail, and the next command."""
     err(f"{paint('mlcli: error:', 'red', sys.stderr)} {escaped(message)}")
+    for detail in details:
+        err(f"  {escaped(detail)}")
     if hint:
         err(f"{paint('hint:', 'cyan', sys.stderr)} {escaped(hint)}")
 
@@ -146,8 +148,13 @@ def next_step(command: str) -> None:
 
 def emit_json(schema: str, **fields: Any) -> None:
     """One object with the name of its schema, on stdout."""
+    out(json_text(schema, **fields))
+
+
+def json_text(schema: str, **fields: Any) -> str:
+    """One object with the name of its schema, as text."""
     value = {"schema": schema, **finite(msgspec.to_builtins(fields, enc_hook=_spoken))}
-    out(escaped_in_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+    return escaped_in_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def json_line(value: Any) -> str:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import output, words
-from .options import Json, Why
+from .options import Json, VersionArgument, Why
+
+if TYPE_CHECKING:
+    from ..domain.run import Run
+    from ..registry import Promoted
+    from ..workspace import Workspace
 
 
 def command(
-    ref: Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="iris@3, iris@staging, or iris for its newest.")],
+    ref: VersionArgument,
     stage: Annotated[str, typer.Argument(metavar="STAGE", help="None, Staging, Production or Archived, in any case.")],
     keep: Annotated[bool, typer.Option("--keep", help="Do not archive the version it replaces.")] = False,
     once: Annotated[bool, typer.Option("--once", help="There already, or further, is fine: for Makefiles.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Past its gates, where the stage allows that; needs -m, and check tells it.")
+    ] = False,
     why: Why = "",
     as_json: Json = False,
 ) -> None:
-    """Move a model version to a stage: one event is appended; the version it replaces there is archived."""
+    """Move a model version to a stage, if the stage's gates let it pass: one event is appended; the version it replaces there is archived.
+
+    Gates are set in pyproject.toml: [tool.mlcli.stages.production] require = ["clean", "metrics.accuracy >= current"].
+    """  # noqa: E501
     from ..registry import promote
     from ..workspace import Workspace
 
     workspace = Workspace.find()
-    done = promote(workspace, ref, stage, why=why, keep=keep, once=once)
+    told(workspace, promote(workspace, ref, stage, why=why, keep=keep, once=once, force=force), as_json=as_json)
+
+
+def told(workspace: Workspace, done: Promoted, *, as_json: bool) -> None:
+    """What moved where, what it replaced, what that changed, and how to share it."""
     if as_json:
         output.emit_json(
             "mlcli.promoted/1",
@@ -32,6 +47,9 @@ def command(
             from_stage=done.from_stage,
             to_stage=done.to_stage,
             archived=[version.number for version in done.archived],
+            gates=done.gates,
+            forced=done.forced,
+            signed=done.signed,
             made=done.made,
         )
         return
@@ -39,16 +57,21 @@ def command(
         output.out(f"{output.paint(done.version.ref, 'accent')} is in {done.to_stage} already")
         return
     replaced = f" (archived {', '.join(version.ref for version in done.archived)})" if done.archived else ""
+    passed = f", {words.counted(len(done.gates), 'gate')} passed" if done.gates else ""
+    signed = ", signed" if done.signed else ""
     output.out(
-        f"{output.paint(done.version.ref, 'accent')}: {done.from_stage} -> {done.to_stage}{output.escaped(replaced)}"
+        f"{output.paint(done.version.ref, 'accent')}: {done.from_stage} -> {done.to_stage}"
+        f"{output.escaped(replaced)}{passed}{signed}"
     )
+    for gate, found in done.forced.items():
+        output.warning(f"forced past {gate}: {found}")
     if done.replaced is not None:
         _changes(done.version.run, done.replaced.run)
     if workspace.head() is not None:
-        output.next_step(f"git add .mlruns && git commit -m 'Promote {done.version.ref} to {done.to_stage}'")
+        output.next_step(words.share(f"Promote {done.version.ref} to {done.to_stage}"))
 
 
-def _changes(run, before) -> None:  # type: ignore[no-untyped-def]
+def _changes(run: Run, before: Run) -> None:
     told = []
     for key, metric in run.metrics.items():
         old = before.metrics.get(key)

@@ -5,34 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import output, words
-from .options import AnyRef, Json
+from .options import AnyRef, At, Json
 
 if TYPE_CHECKING:
     from ..domain.model import ModelVersion
     from ..domain.run import Run
+    from ..registry import State
     from ..workspace import Workspace
 
 
-def command(ref: AnyRef, as_json: Json = False) -> None:
+def command(ref: AnyRef, at: At = None, as_json: Json = False) -> None:
     """Show all that is known of a run, or of a model version and its run."""
     from ..domain.model import ModelVersion
     from ..domain.run import Run
     from ..errors import MlcliError, NotFound
     from ..lookup import find_any, reproductions_of
-    from ..registry import stage_of, versions_from
+    from ..registry import state_of, version_at, versions_from
     from ..workspace import Workspace
+    from .times import moment
 
     workspace = Workspace.find()
     problems: list[MlcliError] = []
-    found = find_any(workspace, ref, problems)
+    then = moment(workspace, at)
+    found = find_any(workspace, ref, problems) if then is None else version_at(workspace, ref, then)
     if isinstance(found, ModelVersion):
-        stage = stage_of(workspace, found, problems)
+        state = state_of(workspace, found, problems, at=then)
         output.warn_of(problems)
         if as_json:
-            again = reproductions_of(workspace, found.run)
-            output.emit_json("mlcli.version/1", version=found, stage=stage, reproductions=again)
+            output.emit_json(
+                "mlcli.version/1",
+                version=found,
+                stage=state.stage,
+                aliases=state.aliases,
+                approvals=state.said.approvals,
+                note=state.said.note,
+                tags=state.said.tags,
+                reproductions=reproductions_of(workspace, found.run),
+            )
             return
-        _version(found, str(stage))
+        _version(found, state)
         output.out()
         _run(workspace, found.run, registered=[])
     elif isinstance(found, Run):
@@ -60,9 +71,11 @@ def _line(label: str, value: str) -> None:
     output.out(f"  {output.paint(f'{label:<10}', 'dim')} {value}")
 
 
-def _version(version: ModelVersion, stage: str) -> None:
+def _version(version: ModelVersion, state: State) -> None:
+    stage = str(state.stage)
     style = {"Production": "green", "Staging": "yellow"}.get(stage, "dim")
-    output.out(f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}")
+    named = "".join(f"  {output.paint(f'@{alias}', 'accent')}" for alias in state.aliases)
+    output.out(f"{output.paint(version.ref, 'accent')}  {output.paint(stage, style)}{named}")
     model = version.artifact
     files = version.files
     total = words.size(sum(file.size for file in files))
@@ -73,6 +86,12 @@ def _version(version: ModelVersion, stage: str) -> None:
         "registered",
         f"{words.stamp(version.registered_at)} by {by}" + (f" · {output.escaped(version.why)}" if version.why else ""),
     )
+    if state.said.approvals:
+        _line("approved", output.escaped(f"by {', '.join(state.said.approvals)}"))
+    if state.said.tags:
+        _line("tags", output.escaped("   ".join(f"{key}={value}" for key, value in state.said.tags.items())))
+    if state.said.note:
+        _line("note", output.escaped(state.said.note))
 
 
 def _run(workspace: Workspace, run: Run, *, registered: list[str]) -> None:

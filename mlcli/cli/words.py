@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ..domain.source import GitState
 
 
+def share(message: str) -> str:
+    """The git command that shares what was written to the registry."""
+    return f"git add .mlruns && git commit -m '{message}'"
+
+
 def number(value: Any) -> str:
     """A number as people read it: 0.973, 1.2e-05, NaN."""
     if isinstance(value, bool) or not isinstance(value, float):

@@ -203,13 +203,13 @@ class _Sum:
             return [(("alias", event.alias), version if event.action is Action.ALIASED else "")]
         if event.action is not Action.MOVED:
             return []
-        moved = [(("version", version), event.to_stage.value)]
-        moved += [(("version", _latest(self.renamed, each)), Stage.ARCHIVED.value) for each in event.archived]
+        moved = {("version", _latest(self.renamed, each)): Stage.ARCHIVED.value for each in event.archived}
+        moved["version", version] = event.to_stage.value
+        if event.from_stage.exclusive:
+            moved["stage", event.from_stage.value] = ""
         if event.to_stage.exclusive:
-            moved.append((("stage", event.to_stage.value), version))
-        if event.from_stage.exclusive and event.from_stage is not event.to_stage:
-            moved.append((("stage", event.from_stage.value), ""))
-        return moved
+            moved["stage", event.to_stage.value] = version
+        return list(moved.items())
 
     def _move(self, event: Event, version: str) -> None:
         archived = [_latest(self.renamed, each) for each in event.archived]

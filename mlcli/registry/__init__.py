@@ -11,6 +11,7 @@ from .promoting import rollback as rollback
 from .reading import Entry as Entry
 from .reading import RegisteredModel as RegisteredModel
 from .reading import Standing as Standing
+from .reading import State as State
 from .reading import VersionState as VersionState
 from .reading import history as history
 from .reading import models as models

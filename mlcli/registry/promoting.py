@@ -12,18 +12,9 @@ from ..domain.history import Action, History, fold
 from ..domain.model import ModelVersion
 from ..domain.stage import Stage
 from ..errors import GateRefused, NotFound, Refused, UsageError
+from ..gates import Outcome, judged
 from ..lookup import find_version, require_model
 from ..workspace import Workspace
-
-
-class Outcome(Struct):  # TEMPORARY
-    gate: str
-    passed: bool
-    told: str
-
-
-def judged(*_: object) -> list[Outcome]:  # TEMPORARY
-    return []
 
 
 class Promoted(Struct, frozen=True, kw_only=True):
@@ -96,7 +87,7 @@ def rollback(workspace: Workspace, model: str, stage_text: str | None = None, *,
         here = {each.digest: each for each in store.marked_versions("version", former, models=[model])}
         version = next((here[each] for each in reversed(former) if each in here and each != held), None)
         if version is None:
-            now = f" before {model}@{stage.value}" if held else ""
+            now = f" before {_ref_of(history, model, held)}" if held else ""
             raise NotFound(f"no version of {model} was in {stage}{now}", f"mlcli history {model}")
         reason = why or f"rollback from {_ref_of(history, model, held or (terms[-1] if terms else ''))}"
         return _moved(workspace, version, stage, history, why=reason, rollback=True)
@@ -139,7 +130,7 @@ def _is_there(version: ModelVersion, stage: Stage, history: History, *, once: bo
 
 
 def _refuse_force(workspace: Workspace, version: ModelVersion, stage: Stage, why: str) -> None:
-    rules = getattr(workspace.settings, "stages", {}).get(stage.value)
+    rules = workspace.settings.stages.get(stage.value)
     if rules is not None and not rules.force:
         raise Refused(
             f"{stage} lets nobody force a version past its gates",
@@ -151,7 +142,7 @@ def _refuse_force(workspace: Workspace, version: ModelVersion, stage: Stage, why
 
 def _refusal(workspace: Workspace, version: ModelVersion, stage: Stage, outcomes: list[Outcome]) -> GateRefused:
     failed = [f"{each.gate}: {each.told}" for each in outcomes if not each.passed]
-    rules = getattr(workspace.settings, "stages", {}).get(stage.value)
+    rules = workspace.settings.stages.get(stage.value)
     forced = f"mlcli promote {version.ref} {stage.value} --force -m WHY" if rules and rules.force else None
     told = "its gate says" if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} gates say"
     return GateRefused(f"{version.ref} is not let into {stage}: {told} no", forced, details=failed)
@@ -171,7 +162,7 @@ def _moved(
 ) -> Promoted:
     standing = _standing(workspace, version, history, stage)
     archived = [] if keep else standing
-    rules = getattr(workspace.settings, "stages", {}).get(stage.value)
+    rules = workspace.settings.stages.get(stage.value)
     event = tell(
         workspace,
         version,
@@ -179,7 +170,7 @@ def _moved(
         history,
         why=why,
         to_stage=stage,
-        sign=rules is not None and rules.signed and "signed" not in (forced or {}),
+        sign="signed" in {gate.text for gate in (rules.require if rules else ())} - (forced or {}).keys(),
         archived=[other.digest for other in archived],
         gates=gates or {},
         forced=forced or {},

@@ -118,9 +118,17 @@ def stage_of(workspace: Workspace, version: ModelVersion, problems: list[MlcliEr
     return history_of(workspace, version.model, problems).stage_of(version.digest)
 
 
-def state_of(workspace: Workspace, version: ModelVersion, problems: list[MlcliError] | None = None) -> State:
-    """Where a version stands now, its aliases, and what was said of it."""
+def state_of(
+    workspace: Workspace,
+    version: ModelVersion,
+    problems: list[MlcliError] | None = None,
+    *,
+    at: datetime | None = None,
+) -> State:
+    """Where a version stands now, or stood `at` a time, its aliases, and what was said of it."""
     history = history_of(workspace, version.model, problems)
+    if at is not None:
+        history = fold(history.events, until=at)
     return State(
         stage=history.stage_of(version.digest),
         aliases=history.aliases_of(version.digest),
@@ -134,8 +142,8 @@ def versions_from(workspace: Workspace, run: Run, problems: list[MlcliError] | N
     return [VersionState(version=version, stage=stage_of(workspace, version, problems)) for version in found]
 
 
-def version_at(workspace: Workspace, text: str, at: datetime) -> tuple[ModelVersion, Stage]:
-    """The version that a ref named at that time, and where it stood; NotFound where it named none."""
+def version_at(workspace: Workspace, text: str, at: datetime) -> ModelVersion:
+    """The version that a ref named at that time; NotFound where it named none."""
     workspace.require_store()
     ref = parse(text)
     if isinstance(ref, Word):
@@ -147,7 +155,7 @@ def version_at(workspace: Workspace, text: str, at: datetime) -> tuple[ModelVers
     version = _named_then(workspace, ref, then, at)
     if version is None or version.registered_at > at:
         raise NotFound(f"{quoted(text)} named no version at {at:%Y-%m-%d %H:%M} UTC", f"mlcli history {ref.model}")
-    return version, then.stage_of(version.digest)
+    return version
 
 
 def _named_then(workspace: Workspace, ref: Ref, then: History, at: datetime) -> ModelVersion | None:

@@ -11,7 +11,7 @@ from ..domain.model import ModelVersion
 from ..domain.names import check_name, quoted, sounding
 from ..domain.query import Both, Compare, Negated
 from ..domain.ref import RunArtifact, parse_artifact
-from ..domain.run import Run, RunStatus
+from ..domain.run import Artifact, Run, RunStatus
 from ..domain.values import kept_reason
 from ..errors import InvalidName, NotFound, Refused
 from ..lookup import find_run
@@ -109,7 +109,16 @@ def _run_and_path(workspace: Workspace, run_text: str | None, artifact: str | No
         if isinstance(ref, RunArtifact):
             run_text, artifact = ref.run, artifact or ref.path
         run = find_run(workspace, run_text)
+    if artifact is not None and not run.files_of(artifact.strip("/")):
+        run = _with_outputs(run, artifact.strip("/"))
     return run, _artifact_path(run, artifact)
+
+
+def _with_outputs(run: Run, path: str) -> Run:
+    """The run, with what it wrote at or below a path among its artifacts, as far as that was kept."""
+    wrote = [each for each in run.outputs if each.kept and (each.path == path or each.path.startswith(f"{path}/"))]
+    made = [Artifact(path=each.path, size=each.size or 0, digest=each.digest) for each in wrote]
+    return replace(run, artifacts=[*run.artifacts, *made])
 
 
 def _newest_with_model(workspace: Workspace) -> Run:
@@ -127,7 +136,8 @@ def _artifact_path(run: Run, artifact: str | None) -> str:
     if artifact is not None:
         path = artifact.strip("/")
         if not run.files_of(path):
-            there = ", ".join(quoted(file.path) for file in run.artifacts[:5]) or "none"
+            paths = [*(file.path for file in run.artifacts), *(each.path for each in run.outputs if each.kept)]
+            there = ", ".join(map(quoted, paths[:5])) or "none"
             raise NotFound(
                 f"run {run.id[:8]} has no artifact {quoted(artifact)}; it has {there}", f"mlcli show {run.id[:8]}"
             )
@@ -135,9 +145,9 @@ def _artifact_path(run: Run, artifact: str | None) -> str:
     if len(run.models) == 1:
         return run.models[0].path
     if run.models:
-        paths = ", ".join(model.path for model in run.models)
+        models, short = ", ".join(model.path for model in run.models), run.id[:8]
         raise NotFound(
-            f"run {run.id[:8]} has {len(run.models)} models: {paths}", f"name one, as {run.id[:8]}:{run.models[0].path}"
+            f"run {short} has {len(run.models)} models: {models}", f"name one, as {short}:{run.models[0].path}"
         )
     if len(run.artifacts) == 1:
         return run.artifacts[0].path

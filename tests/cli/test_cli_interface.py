@@ -95,9 +95,6 @@ def test_help_names_only_what_works(mlcli) -> None:
         "push",
         "pull",
         "ui",
-        "alias",
-        "approve",
-        "rollback",
         "sweep",
     )
     assert [word for word in later if f" {word} " in mlcli("--help").stdout] == []

@@ -23,11 +23,20 @@ ANSWERS = [
     (("register", "other", "first", "-m", "why"), "mlcli.registered/1"),
     (("promote", "iris@1", "staging"), "mlcli.promoted/1"),
     (("promote", "iris@2", "production", "--once"), "mlcli.promoted/1"),
+    (("rollback", "iris"), "mlcli.promoted/1"),
+    (("alias", "iris@1", "champion"), "mlcli.aliased/1"),
+    (("approve", "iris@2", "-m", "why"), "mlcli.approved/1"),
     (("models",), "mlcli.models/1"),
     (("history", "iris"), "mlcli.history/1"),
+    (("history", "iris", "--at", "2026-11-21 06:41"), "mlcli.standing/1"),
+    (("report",), "mlcli.report/1"),
+    (("report", "--stage", "staging"), "mlcli.report/1"),
+    (("show", "iris@production", "--at", "2026-11-21 07:00"), "mlcli.version/1"),
     (("lineage", "iris@production"), "mlcli.lineage/1"),
     (("lineage", "broken"), "mlcli.lineage/1"),
     (("lineage", "main"), "mlcli.lineage/1"),
+    (("lineage", "main", "--up"), "mlcli.lineage/1"),
+    (("lineage", "first", "--down"), "mlcli.lineage/1"),
     (("check",), "mlcli.check/1"),
     (("check", "iris@1"), "mlcli.check/1"),
     (("doctor",), "mlcli.doctor/1"),
@@ -103,6 +112,7 @@ def test_models_json_is_exact(story, mlcli, git) -> None:
         "models": [
             {
                 "name": "iris",
+                "aliases": {},
                 "versions": [
                     {"version": 1, "stage": "archived", "run_id": story["first"].id, "commit": head},
                     {"version": 2, "stage": "production", "run_id": story["second"].id, "commit": head},
@@ -116,7 +126,8 @@ def test_history_json_is_exact(story, mlcli, git) -> None:
     answer = strict(mlcli("history", "iris", "--json").stdout)
 
     ada = {"name": "Ada Lovelace", "email": "ada@example.com"}
-    same = {"by": ada, "commit": git("rev-parse", "HEAD")}
+    same = {"by": ada, "commit": git("rev-parse", "HEAD"), "alias": "", "tags": {}, "gates": {}, "forced": {}}
+    same |= {"rollback": False, "signed": False}
     for entry in answer["entries"]:
         assert entry.pop("digest").startswith("sha256:")
         assert entry.pop("at").startswith("2026-11-21T06:4")
@@ -137,7 +148,7 @@ def test_history_json_is_exact(story, mlcli, git) -> None:
 def test_promote_json_is_exact(story, mlcli) -> None:
     assert strict(mlcli("promote", "iris@1", "Production", "--json").stdout) == {
         "schema": "mlcli.promoted/1", "model": "iris", "version": 1, "from_stage": "archived", "to_stage": "production",
-        "archived": [2], "made": True,
+        "archived": [2], "gates": {}, "forced": {}, "signed": False, "made": True,
     }  # fmt: skip
 
 

@@ -193,3 +193,126 @@ def test_a_scrub_that_was_killed_and_told_again_leads_to_what_is_here():
 def test_digests_that_lead_in_a_circle_lead_nowhere_for_ever():
     history = fold([scrubbed("e1", "a", "b"), scrubbed("e2", "b", "a", parents=["e1"], seconds=1)])
     assert history.now("a") in {"a", "b"}
+
+
+# Names
+
+
+def said(digest: str, action: Action, version: str = "one", *, parents=(), seconds: int = 0, **more) -> Event:
+    return replace(
+        event(digest, version, NONE, parents=parents, seconds=seconds), from_stage=NONE, action=action, **more
+    )
+
+
+def test_a_name_that_two_branches_gave_apart_is_torn_until_one_event_saw_both():
+    split = [
+        event("e1", "one", PRODUCTION),
+        event("e2", "two", PRODUCTION, archived=["one"], parents=["e1"], seconds=1),
+        event("e3", "three", PRODUCTION, archived=["one"], parents=["e1"], seconds=2),
+    ]
+    half = said("e4", Action.APPROVED, "two", parents=["e2", "e3"], seconds=3)
+    settled = event("e5", "two", PRODUCTION, archived=["three"], parents=["e4"], seconds=4)
+    assert fold(split).torn == {("stage", "production"): ["e2", "e3"]}
+    assert fold([*split, half]).torn == {("stage", "production"): ["e2", "e3"]}
+    assert fold([*split, half, settled]).torn == {}
+
+
+def test_branches_that_gave_a_name_to_the_same_version_or_that_gave_different_names_tore_nothing():
+    start = event("e1", "one", STAGING)
+    same = [event("e2", "one", PRODUCTION, parents=["e1"]), event("e3", "one", PRODUCTION, parents=["e1"], seconds=1)]
+    apart = [
+        event("e2", "two", PRODUCTION, parents=["e1"]),
+        said("e3", Action.ALIASED, parents=["e1"], alias="champion"),
+        said("e4", Action.APPROVED, parents=["e1"]),
+        said("e5", Action.TAGGED, parents=["e1"], tags={"team": "a"}),
+    ]
+    assert (fold([start, *same]).torn, fold([start, *apart]).torn) == ({}, {})
+    assert len(fold([start, *apart]).heads) == 4
+
+
+def test_a_version_that_branches_moved_to_different_stages_is_torn_and_one_both_archived_is_not():
+    start = event("e1", "one", PRODUCTION)
+    to_staging = event("e2", "one", STAGING, parents=["e1"])
+    replaced = event("e3", "two", PRODUCTION, archived=["one"], parents=["e1"], seconds=1)
+    retired = event("e4", "one", ARCHIVED, parents=["e1"], seconds=2)
+    assert ("version", "one") in fold([start, to_staging, replaced]).torn
+    assert ("version", "one") not in fold([start, replaced, retired]).torn
+
+
+def test_an_alias_that_branches_gave_apart_is_torn():
+    events = [
+        said("e1", Action.ALIASED, "one", alias="best"),
+        said("e2", Action.ALIASED, "two", alias="best", parents=["e1"]),
+        said("e3", Action.UNALIASED, "one", alias="best", parents=["e1"], seconds=1),
+    ]
+    assert (fold(events).torn, fold(events[:2]).aliases) == ({("alias", "best"): ["e2", "e3"]}, {"best": ("two", "e2")})
+
+
+def test_what_is_said_of_a_version_is_what_was_said_last():
+    bob = Person(name="Bob", email="Bob@example.com")
+    history = fold([
+        said("e1", Action.APPROVED, by=bob),
+        said("e2", Action.APPROVED, parents=["e1"], seconds=1),
+        said("e3", Action.UNAPPROVED, by=replace(bob, email="bob@EXAMPLE.com"), parents=["e2"], seconds=2),
+        said("e4", Action.NOTED, why="first", parents=["e3"], seconds=3),
+        said("e5", Action.NOTED, why="second", parents=["e4"], seconds=4),
+        said("e6", Action.TAGGED, tags={"a": "1", "b": "2"}, parents=["e5"], seconds=5),
+        said("e7", Action.TAGGED, tags={"a": None, "c": "3"}, parents=["e6"], seconds=6),
+        said("e8", Action.REGISTERED, number=3, parents=["e7"], seconds=7),
+        said("e9", Action.RENUMBERED, number=4, parents=["e8"], seconds=8),
+    ])  # fmt: skip
+    assert [event.by.name for event in history.approvals["one"].values()] == ["Ada Lovelace"]
+    assert (history.notes, history.tags, history.numbers) == (
+        {"one": "second"},
+        {"one": {"b": "2", "c": "3"}},
+        {"one": 4},
+    )
+    assert history.registered == {"one"}
+
+
+def test_a_rollback_undoes_the_terms_after_the_one_it_comes_back_to():
+    events = [event(f"e{at}", version, PRODUCTION, parents=[f"e{at - 1}"], seconds=at)
+              for at, version in enumerate(["one", "two", "three"])]  # fmt: skip
+    back = replace(event("e3", "two", PRODUCTION, archived=["three"], parents=["e2"], seconds=3), rollback=True)
+    again = event("e4", "three", PRODUCTION, archived=["two"], parents=["e3"], seconds=4)
+    assert fold(events).terms == {PRODUCTION: ["one", "two", "three"]}
+    assert fold([*events, back]).terms == {PRODUCTION: ["one", "two"]}
+    assert fold([*events, back, again]).terms == {PRODUCTION: ["one", "two", "three"]}
+
+
+def test_a_history_is_told_as_it_was_at_any_time():
+    events = [event(f"e{at}", f"v{at}", PRODUCTION, archived=[f"v{at - 1}"], parents=[f"e{at - 1}"], seconds=at)
+              for at in range(5)]  # fmt: skip
+    at = AT + timedelta(seconds=2)
+    assert fold(events, until=at).holders == {PRODUCTION: ("v2", "e2")}
+    assert fold(events, until=AT - timedelta(seconds=1)).holders == {}
+
+
+def test_what_is_said_follows_a_version_out_of_which_a_value_was_taken():
+    history = fold([
+        said("e1", Action.REGISTERED, number=1),
+        said("e2", Action.ALIASED, alias="best", parents=["e1"], seconds=1),
+        said("e3", Action.APPROVED, parents=["e2"], seconds=2),
+        said("e4", Action.SCRUBBED, "new", replaces="one", parents=["e3"], seconds=3),
+    ])  # fmt: skip
+    assert (history.aliases, list(history.approvals), history.numbers) == ({"best": ("new", "e4")}, ["new"], {"new": 1})
+    assert "new" in history.registered
+
+
+@given(histories())
+def test_no_name_is_torn_in_a_history_that_never_parted(events: list[Event]):
+    chain = [replace(each, parents=[events[at - 1].digest] if at else []) for at, each in enumerate(events)]
+    assert fold(chain).torn == {}
+
+
+@given(histories())
+def test_one_event_that_saw_all_heads_and_says_a_name_anew_settles_it(events: list[Event]):
+    before = fold(events)
+    settled = replace(event("last", "one", PRODUCTION, seconds=9), parents=before.heads)
+    assert ("stage", "production") not in fold([*events, settled]).torn
+
+
+def test_two_long_branches_are_added_up_in_time():
+    left = [event(f"l{at:05}", "one", STAGING, parents=[f"l{at - 1:05}"], seconds=at) for at in range(3000)]
+    right = [event(f"r{at:05}", "two", STAGING, parents=[f"r{at - 1:05}"], seconds=at) for at in range(3000)]
+    assert set(fold([*left, *right]).torn[("stage", "staging")]) == {"l02999", "r02999"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import zlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from msgspec.structs import replace
 
 from mlcli import checking, doctor, registry, tracking
 from mlcli.checking import Finding, Severity
-from mlcli.domain.history import Holder
+from mlcli.domain.history import Action, Event, Holder
+from mlcli.domain.source import Person
 from mlcli.domain.stage import Stage
-from mlcli.errors import GitError, NotFound
+from mlcli.errors import CannotVerify, GitError, NotFound
+from mlcli.store import schema
 from mlcli.workspace import Workspace
 
 ERROR, WARNING, NOTE = Severity
@@ -255,12 +259,229 @@ def test_an_event_under_another_name_is_found(whole, registry_path: Path):
     )  # fmt: skip
 
 
-def test_an_event_that_is_gone_is_found(whole, registry_path: Path):
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "uncommitted"])
+def test_an_event_that_is_gone_is_found_with_where_it_is(whole, registry_path: Path, git, committed: bool):
     first = whole.store.history("iris").events[0].digest.partition(":")[2]
+    committed and (git("add", "-A"), git("commit", "-qm", "Register"))
     (registry_path / "events" / f"{first}.json").unlink()
     report = checking.check(whole)
     assert found(report) == [("event-missing", ERROR, "iris")]
-    assert report.findings[0].hint == "git checkout -- .mlruns/models/iris"
+    events = ".mlruns/models/iris/events"
+    hints = {True: f"git checkout HEAD -- {events}", False: f"git log --all -- {events}/{first}.json"}
+    assert report.findings[0].hint == hints[committed]
+
+
+def test_a_cherry_pick_that_left_events_behind_is_found_with_the_branch_that_has_them(whole, git, record):
+    git("add", "-A")
+    git("commit", "-qm", "Register")
+    git("checkout", "-qb", "theirs")
+    registry.promote(whole, "iris@1", "staging")
+    git("add", "-A")
+    git("commit", "-qm", "Stage 1")
+    registry.promote(whole, "iris@1", "archived")
+    git("add", "-A")
+    git("commit", "-qm", "Archive 1")
+    git("checkout", "-q", "main")
+    subprocess.run(["git", "cherry-pick", "theirs"], capture_output=True, check=False)
+    git("checkout", "theirs", "--", ".mlruns/models/iris/stages")
+    report = checking.check(whole)
+    [finding] = [each for each in report.findings if each.code == "event-missing"]
+    assert finding.hint == "git checkout theirs -- .mlruns/models/iris/events"
+    git(*finding.hint.removeprefix("git ").split())
+    assert found(checking.check(whole)) == []
+
+
+def test_each_damaged_event_is_told_and_hides_nothing_else_of_its_model(whole, registry_path: Path):
+    registry.alias(whole, "iris@1", "champion")
+    first, second = [event.digest[7:] for event in whole.store.history("iris").events[:2]]
+    edited(registry_path / "events" / f"{first}.json", "why", "because")
+    (registry_path / "events" / f"{second}.json").write_text("{")
+    (registry_path / "aliases" / "champion.json").unlink()
+    report = checking.check(whole)
+    assert [each for each in found(report) if each[0] != "corrupt"] == [("alias-disagrees", ERROR, "iris@champion")]
+    assert sorted(
+        each.message.partition(" ")[0].rpartition("/")[2] for each in report.findings if each.code == "corrupt"
+    ) == sorted([f"{first}.json", f"{second}.json"])
+    assert report.versions == ["iris@1", "iris@2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("model", "other"), ("to_stage", "moon"), ("parents", "none"), ("at", "soon"), ("version", 3)]
+)
+def test_an_event_of_another_shape_or_model_is_found(whole, registry_path: Path, key: str, value):
+    path = next((registry_path / "events").iterdir())
+    document = schema.sealed("event", {**json.loads(path.read_text()), key: value})
+    (registry_path / "events" / f"{document['digest'][7:]}.json").write_text(json.dumps(document))
+    report = checking.check(whole)
+    assert (found(report)[0], report.versions) == (("corrupt", ERROR, "iris"), ["iris@1", "iris@2"])
+
+
+@pytest.fixture
+def said(whole):
+    """Append an event to the model of `whole`, as another hand would: said(version number, field=...)."""
+
+    def append(number: int, **fields):
+        event = Event(
+            model="iris", version=whole.store.version("iris", number).digest, parents=whole.store.history("iris").heads,
+            **{"from_stage": Stage.NONE, "to_stage": Stage.NONE, "at": whole.now(), "by": Person(name="Ada Lovelace", email="ada@example.com"), "action": Action.NOTED, **fields},
+        )  # fmt: skip
+        return whole.store.add_event(event)
+
+    return append
+
+
+def test_an_event_from_the_future_is_doubted(whole, said):
+    said(1, at=whole.now() + timedelta(minutes=4))
+    said(1, at=whole.now() + timedelta(hours=4))
+    report = checking.check(whole)
+    assert (found(report), report.passed) == ([("event-future", WARNING, "iris@1")], True)
+
+
+def test_a_version_that_lies_under_another_number_is_found(whole, registry_path: Path):
+    (registry_path / "versions" / "1.json").rename(registry_path / "versions" / "7.json")
+    report = checking.check(whole)
+    assert (found(report), report.findings[0].message) == (
+        [("number-disagrees", ERROR, "iris@7")], "its history gave it the number 1",
+    )  # fmt: skip
+
+
+def test_a_version_that_is_gone_is_found_though_it_was_only_registered(whole, registry_path: Path, record):
+    registry.register(whole, "iris", record(model="third").id)
+    (registry_path / "versions" / "3.json").unlink()
+    report = checking.check(whole)
+    assert (found(report), report.findings[0].message) == (
+        [("version-missing", ERROR, "iris")], "its history names a version that is missing, as iris@3",
+    )  # fmt: skip
+
+
+def test_a_version_whose_registration_nobody_told_is_found(whole, record):
+    other = whole.store.version("iris", 2)
+    whole.store.add_version(replace(other, number=0, registered_at=whole.now(), why="inserted", digest=""))
+    assert found(checking.check(whole)) == [("unregistered", ERROR, "iris@3")]
+
+
+def test_a_version_that_was_registered_before_numbers_were_told_is_no_fault(whole, registry_path: Path, record):
+    other = whole.store.version("iris", 2)
+    early = replace(other, number=0, registered_at=other.registered_at - timedelta(days=9), why="older", digest="")
+    whole.store.add_version(early)
+    assert found(checking.check(whole)) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("Iris", "iris"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "stra\u00dfe")])
+def test_models_whose_names_are_one_on_some_systems_are_found(workspace, record, one: str, other: str):
+    registry.register(workspace, "others", record(model="first").id)
+    models = Path(workspace.store.root, "models")
+    shutil.copytree(models / "others", models / one)
+    shutil.copytree(models / "others", models / other)
+    twins = [each for each in checking.check(workspace).findings if each.code == "name-twins"]
+    assert [(each.severity, each.subject) for each in twins] == [(ERROR, max(one, other))]
+
+
+# Aliases
+
+
+def test_an_alias_that_says_another_version_than_the_history_is_found(whole):
+    registry.alias(whole, "iris@1", "champion")
+    assert found(checking.check(whole)) == []
+    held = whole.store.alias("iris", "champion")
+    whole.store.set_alias("iris", "champion", replace(held, number=2))
+    report = checking.check(whole)
+    assert (found(report), report.findings[0].hint) == (
+        [("alias-disagrees", ERROR, "iris@champion")], "mlcli doctor --fix",
+    )  # fmt: skip
+
+
+def test_an_alias_that_no_event_gave_is_found(whole):
+    holder = whole.store.holder("iris", Stage.PRODUCTION)
+    whole.store.set_alias("iris", "champion", holder)
+    assert found(checking.check(whole)) == [("alias-disagrees", ERROR, "iris@champion")]
+
+
+# Gates and force
+
+GATES = "[tool.mlcli.stages.production]\nrequire = ['metrics.accuracy >= 0.95', 'clean']\nforce = true\n"
+
+
+@pytest.fixture
+def gated(whole, repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """`whole`, after its project set gates for Production that no version of it meets."""
+    (repo / "pyproject.toml").write_text(GATES)
+    return Workspace(str(repo), now=whole.now, new_id=whole.new_id)
+
+
+def test_a_version_in_a_stage_whose_gates_it_does_not_meet_is_found(gated):
+    report = checking.check(gated)
+    assert found(report) == [("gate", ERROR, "iris@2")]
+    assert "does not meet metrics.accuracy >= 0.95" in report.findings[0].message
+    assert report.findings[0].hint == "mlcli rollback iris production"
+
+
+def test_a_forced_promotion_is_told_for_ever_and_weighs_less_once_it_is_over(gated, git):
+    git("add", "pyproject.toml")
+    git("commit", "-qm", "Gates")
+    registry.promote(gated, "iris@1", "production", why="we must", force=True)
+    report = checking.check(gated)
+    assert (found(report), report.passed) == ([("forced", WARNING, "iris@1")], True)
+    assert "Ada Lovelace put it in Production on " in report.findings[0].message
+    assert "past its gates, as 'we must': metrics.accuracy >= 0.95 (" in report.findings[0].message
+    registry.promote(gated, "iris@1", "archived")
+    assert found(checking.check(gated)) == [("forced", NOTE, "iris@1")]
+
+
+# Signatures
+
+
+def test_what_nobody_signed_is_found_where_signatures_are_asked_for(whole):
+    assert checking.check(whole).passed
+    report = checking.check(whole, ["iris@2"], signed=True)
+    assert {(each.code, each.severity, each.subject) for each in report.findings} == {("unsigned", ERROR, "iris@2")}
+
+
+@pytest.fixture
+def signing(repo: Path, git, machine: Path):
+    """A project that signs what is done to its models, with a key that is allowed."""
+    key = machine / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (machine / "allowed").write_text(f"ada@example.com {key.with_suffix('.pub').read_text()}")
+    git("config", "gpg.format", "ssh")
+    git("config", "user.signingkey", str(key))
+    git("config", "gpg.ssh.allowedSignersFile", str(machine / "allowed"))
+    (repo / "mlcli.toml").write_text("sign = true\n")
+    git("add", "-A")
+    git("commit", "-qm", "Sign")
+    return Workspace(str(repo))
+
+
+@pytest.fixture
+def signed(signing, record):
+    registry.register(signing, "iris", record(model="first").id)
+    registry.promote(signing, "iris@1", "production")
+    return signing
+
+
+def test_what_was_signed_by_an_allowed_key_passes(signed):
+    assert found(checking.check(signed, signed=True)) == []
+
+
+def test_a_signature_over_other_bytes_is_found(signed, registry_path: Path):
+    moved = signed.store.history("iris").events[-1]
+    again = replace(moved, why="for another reason", parents=[moved.digest])
+    signed.store.add_event(again)
+    report = checking.check(signed, signed=True)
+    assert ("signature-bad", ERROR, "iris@1") in found(report)
+
+
+def test_a_key_that_is_not_allowed_any_more_is_found(signed, machine: Path, git):
+    other = machine / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    (machine / "allowed").write_text(f"ada@example.com {other.with_suffix('.pub').read_text()}")
+    assert {each[0] for each in found(checking.check(Workspace(signed.root), signed=True))} == {"signature-bad"}
+
+
+def test_without_allowed_keys_nothing_can_be_verified(signed, git):
+    git("config", "--unset", "gpg.ssh.allowedSignersFile")
+    with pytest.raises(CannotVerify):
+        checking.check(Workspace(signed.root), signed=True)
 
 
 def test_a_stage_file_that_was_edited_is_found(whole, registry_path: Path):
@@ -289,48 +510,63 @@ def test_a_stage_file_that_is_gone_is_found(whole, registry_path: Path):
     assert found(checking.check(whole)) == [("stage-disagrees", ERROR, "iris@production")]
 
 
-def test_a_history_that_two_branches_moved_apart_is_found(whole, repo: Path, git, record):
-    git("add", "-A")
-    git("commit", "-qm", "Register")
-    git("checkout", "-qb", "theirs")
-    registry.promote(whole, "iris@1", "staging")
-    git("add", "-A")
-    git("commit", "-qm", "Stage 1")
-    git("checkout", "-q", "main")
-    registry.promote(whole, "iris@2", "archived")
-    git("add", "-A")
-    git("commit", "-qm", "Archive 2")
+@pytest.fixture
+def branched(whole, git):
+    """Move two versions on two branches, each committed, and stand on the first: branched((ref, stage), (ref, stage))."""
+
+    def move(ours: tuple[str, str], theirs: tuple[str, str]) -> None:
+        git("add", "-A")
+        git("commit", "-qm", "Register")
+        git("checkout", "-qb", "theirs")
+        registry.promote(whole, *theirs)
+        git("add", "-A")
+        git("commit", "-qm", "Theirs")
+        git("checkout", "-q", "main")
+        registry.promote(whole, *ours)
+        git("add", "-A")
+        git("commit", "-qm", "Ours")
+
+    return move
+
+
+def test_branches_that_gave_different_names_merge_without_a_finding(whole, branched, git):
+    branched(("iris@2", "archived"), ("iris@1", "staging"))
     git("merge", "-q", "theirs", "-m", "Merge")
-    report = checking.check(whole)
-    assert (found(report), report.findings[0].message) == (
-        [("unsettled", ERROR, "iris")], "its history has 2 ends that no transition settled",
-    )  # fmt: skip
-    registry.promote(whole, "iris@1", "production")
     assert checking.check(whole).findings == []
 
 
-def test_two_branches_that_claim_one_number_or_move_one_stage_conflict_in_git(whole, repo: Path, git, record):
-    git("add", "-A")
-    git("commit", "-qm", "Register")
-    git("checkout", "-qb", "theirs")
-    registry.promote(whole, "iris@1", "production")
-    git("add", "-A")
-    git("commit", "-qm", "Theirs")
-    git("checkout", "-q", "main")
-    registry.promote(whole, "iris@2", "archived")
-    git("add", "-A")
-    git("commit", "-qm", "Ours")
+@pytest.mark.parametrize(("ours", "theirs"), [("none", "staging"), ("staging", "none")])
+def test_a_version_that_two_branches_moved_apart_is_found_until_somebody_decides(
+    whole, branched, git, ours: str, theirs: str
+):
+    branched(("iris@1", ours), ("iris@1", theirs))
+    git("merge", "-q", "theirs", "-m", "Merge")
+    unsettled = [each for each in checking.check(whole).findings if each.code == "unsettled"]
+    assert [(each.severity, each.subject) for each in unsettled] == [(ERROR, "iris@1")]
+    assert unsettled[0].message.startswith("branches moved it to ")
+    assert {*unsettled[0].message.removeprefix("branches moved it to ").split(" and ")} == {"None", "Staging"}
+    registry.promote(whole, "iris@1", "staging")
+    assert checking.check(whole).findings == []
+
+
+@pytest.mark.parametrize("side", ["--ours", "--theirs"])
+def test_a_stage_that_branches_moved_apart_is_found_whichever_side_was_taken(whole, branched, repo: Path, git, side):
+    branched(("iris@2", "archived"), ("iris@1", "production"))
     merged = conflict(repo)
     assert "CONFLICT (content): Merge conflict in .mlruns/models/iris/stages/production.json" in merged
     assert merged.count("CONFLICT") == 1
     report = checking.check(whole)
-    assert {("unsettled", ERROR, "iris"), ("corrupt", ERROR, "iris@production")} == {*found(report)}
+    assert {("unsettled", ERROR, "iris@production"), ("corrupt", ERROR, "iris@production")} == {*found(report)}
     assert "holds an unresolved merge" in report.findings[1].message
+    git("checkout", side, ".mlruns/models/iris/stages/production.json")
+    [unsettled] = [each for each in checking.check(whole).findings if each.code == "unsettled"]
+    assert {*unsettled.message.removeprefix("branches gave it to ").split(" and ")} == {"nobody", "iris@1"}
+    assert unsettled.hint == "mlcli promote iris@1 production"
+    registry.promote(whole, "iris@1", "production")
+    assert checking.check(whole).findings == []
 
 
 def conflict(repo: Path) -> str:
-    import subprocess
-
     return subprocess.run(["git", "merge", "theirs"], cwd=repo, capture_output=True, text=True, check=False).stdout
 
 

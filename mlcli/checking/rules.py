@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..domain.checked import CheckedVersion, Recorded
 from ..domain.history import Action, Event
+from ..domain.names import quoted
 from ..domain.stage import Stage
 from ..errors import MlcliError
 from ..workspace import Workspace
@@ -14,19 +15,15 @@ from .finding import Finding, Severity, damage, fault
 
 def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
     """Tell every promotion of these versions that overrode gates: a warning where it stands, a note ever after."""
-    history = recorded.history
-    forced = [event for event in history.events if event.forced]
-    if not forced:
-        return
-    refs = {version.digest: version.ref for version in versions}
-    standing = {version: _put_there(recorded, version) for version in {history.now(each.version) for each in forced}}
-    for event in forced:
-        version = history.now(event.version)
+    history, refs = recorded.history, {version.digest: version.ref for version in versions}
+    for event in history.events:
+        version = history.now(event.version) if event.forced else ""
         if version not in refs:
             continue
-        stands = standing[version] is event
-        gates = "; ".join(f"{gate} ({told})" if told else gate for gate, told in event.forced.items())
-        why = f", as {event.why}" if event.why else ""
+        standing = _put_there(recorded, version)
+        stands = standing is not None and (standing is event or (standing.rollback and _same(standing, event)))
+        gates = "; ".join(f"{gate} ({told})" for gate, told in event.forced.items())
+        why = f", as {quoted(event.why)}" if event.why else ""
         yield Finding(
             code="forced",
             severity=Severity.WARNING if stands else Severity.NOTE,
@@ -34,6 +31,11 @@ def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iter
             message=f"{event.by} put it in {event.to_stage} on {event.at:%Y-%m-%d} past its gates{why}: {gates}",
             hint=f"mlcli rollback {recorded.model} {event.to_stage.value}" if stands else None,
         )
+
+
+def _same(one: Event, other: Event) -> bool:
+    """Whether two events put one version in one stage."""
+    return (one.version, one.to_stage) == (other.version, other.to_stage)
 
 
 def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
@@ -55,8 +57,11 @@ def _judged(
     from .. import gates
 
     whole = workspace.store.version(version.model, version.number)
+    # A rollback asks no gates: what was overridden when the version first came there is told as that.
+    of_it = [each for each in recorded.history.events if event and _same(each, event)]
+    forced = {gate for each in of_it if each is event or (event and event.rollback) for gate in each.forced}
     for outcome in gates.judged(workspace, whole, stage, recorded.history, event=event):
-        if not outcome.passed and not (event and outcome.gate in event.forced):
+        if not outcome.passed and outcome.gate not in forced:
             message = f"it stands in {stage} and does not meet {outcome.gate}: {outcome.told}"
             yield fault("gate", version.ref, message, f"mlcli rollback {version.model} {stage.value}")
 

@@ -16,7 +16,7 @@ from mlcli.difference import Change, CodeChange, Executed, Side
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.outcome import Compared, Difference, PackageChange
 from mlcli.domain.reproduction import Reproduction, Verdict
-from mlcli.domain.run import Metric, Param, Run
+from mlcli.domain.run import Metric, Param, Run, RunStatus
 from mlcli.domain.source import Command, Person, Rewritten
 from mlcli.domain.stage import Stage
 from mlcli.explanation import Cause, Moved

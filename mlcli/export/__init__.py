@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..lineage import Lineage
 
 FORMATS = {
+    "mermaid": ".mermaid",
+    "dot": ".dot",
     "ro-crate": ".rocrate",
     "slsa": ".slsa",
     "cyclonedx": ".cyclonedx",

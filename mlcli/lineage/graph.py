@@ -108,6 +108,9 @@ class Builder:
                 for read in each.run.inputs:
                     if read.digest in files:
                         self.edge(self.file(read.digest, read.path, read.size), self.run(each.run), READ, read.path)
+        for read in each.run.inputs:
+            if f"file:{read.digest}" in self.nodes:
+                self.edge(f"file:{read.digest}", self.run(each.run), READ, read.path)
         for standing in each.versions:
             self.version(standing.version, standing.stage)
 

@@ -86,7 +86,8 @@ def _what(link: Link) -> Iterator[str]:
     yield from (f"# {prose(title(link))}", "")
     kind = f"A model of the class {code(model.python_class)}" if model and model.python_class else "A file"
     if version:
-        yield f"{kind}, registered {stamp(version.registered_at)} by {prose(str(version.registered_by))}."
+        by = prose(str(version.registered_by))
+        yield f"{kind}, registered {stamp(version.registered_at)} by {by}.{_standing(link)}"
         if version.why:
             yield ""
             yield from paragraphs(version.why)
@@ -112,6 +113,10 @@ def _what(link: Link) -> Iterator[str]:
         yield from block(
             ["import mlcli", "", f'model = mlcli.load_model("models:/{version.model}/{version.number}")'], "python"
         )
+
+
+def _standing(link: Link) -> str:
+    return f" It is in {link.stage}." if link.stage and link.stage.value != "none" else ""
 
 
 def _metrics(link: Link) -> Iterator[str]:

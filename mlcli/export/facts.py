@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from ..errors import InvalidRef
 if TYPE_CHECKING:
     from ..domain.run import Run
     from ..domain.source import GitState
-    from ..lineage import Lineage, Link, Origin
+    from ..lineage import Lineage, Link
 
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})")
 _SCP = re.compile(r"(?:[^/@:]+@)?[^/:]+:(?!//).+")  # git@example.com:team/project.git
@@ -47,14 +47,14 @@ def title(link: Link) -> str:
 def runs_of(link: Link) -> list[Run]:
     """The link's run and those that made what it was made from, each once; makers come first."""
     found: dict[str, Run] = {}
-
-    def add(origins: Iterable[Origin]) -> None:
-        for origin in origins:
-            if origin.run.id not in found:
-                add(origin.upstream)
-                found.setdefault(origin.run.id, origin.run)
-
-    add(link.upstream)
+    waiting = [(origin, False) for origin in reversed(link.upstream)]
+    while waiting:  # and not a function that calls itself: a model may be trained on from day to day
+        origin, is_next = waiting.pop()
+        if is_next:
+            found.setdefault(origin.run.id, origin.run)
+        elif origin.run.id not in found:
+            waiting.append((origin, True))
+            waiting += [(above, False) for above in reversed(origin.upstream)]
     return [*found.values(), link.run]
 
 

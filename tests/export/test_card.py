@@ -103,7 +103,7 @@ def test_prose_says_what_is_known():
     text = card.document(a_lineage(run, why="better"), HISTORY)
     cells = rows(text)
     assert headings(text)[0] == "iris@3"
-    assert "registered 2026-11-21T07:40:00Z by Grace Hopper." in text
+    assert "registered 2026-11-21T07:40:00Z by Grace Hopper. It is in Staging.\n" in text
     assert "\nbetter\n" in text
     assert ["accuracy", "0.97", "logged", ""] in cells
     assert ["data/train.csv", "20", f"sha256:{1:064x}"] in cells

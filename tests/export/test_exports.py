@@ -10,9 +10,10 @@ from lineages import COMMIT, LINEAGES, a_lineage, a_run, digest
 from msgspec.structs import replace
 
 from mlcli import export
-from mlcli.domain.source import GitState
+from mlcli.domain.source import Environment, GitState
 from mlcli.errors import InvalidRef, NotFound, UsageError
 from mlcli.export.facts import package_url, remote_uri, web_uri
+from mlcli.lineage import Origin
 
 SLOW = "thousands of inputs"
 KINDS = [pytest.param(kind, marks=[pytest.mark.slow] if kind == SLOW else []) for kind in LINEAGES]
@@ -97,6 +98,16 @@ def test_a_pipeline_is_one_action_a_run_joined_by_their_files():
     assert split["result"][0] == train["object"][0]
     assert graph["model/model.joblib"]["sha256"] == digest(2)[7:]
     assert {"@id": "model/model.joblib"} in train["result"]
+
+
+def test_a_model_that_was_trained_on_for_years_is_told_from_its_beginning():
+    upstream: list[Origin] = []
+    for day in range(3000):
+        run = a_run(id=f"{day:032x}", name=f"day {day}", environment=Environment())
+        upstream = [Origin(run=run, paths=["model.joblib"], upstream=upstream)]
+    graph = entities(a_lineage(a_run(), upstream=upstream))
+    names = [action["name"] for action in named(graph, graph["./"]["mentions"])]
+    assert (names[:2], names[-2:]) == (["day 0", "day 1"], ["day 2999", "brave-otter"])
 
 
 def test_an_action_says_what_ran_when_by_whom_and_how_it_ended():

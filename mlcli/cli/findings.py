@@ -157,7 +157,7 @@ def sarif(told: Told) -> str:
         {
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
             "version": "2.1.0",
-            "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+            "runs": [{"tool": {"driver": driver}, "results": results}],
         }
     )
 

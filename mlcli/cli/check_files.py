@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import Json
 
 
 def command(
@@ -17,7 +16,6 @@ def command(
     max_size: Annotated[
         str, typer.Option("--max-size", metavar="SIZE", help="Refuse files above this, as 10MB.")
     ] = "10 MB",
-    as_json: Json = False,
 ) -> None:
     """Refuse to commit a model that no registered version knows, a large file, or what belongs to runs.
 
@@ -28,9 +26,6 @@ def command(
     from .findings import lines_of
 
     found = strays(Workspace.find(), paths, limit=max_size)
-    if as_json:
-        output.emit_json("mlcli.check-files/1", passed=not found, findings=found)
-    else:
-        for line in lines_of(found):
-            output.out(line)
+    for line in lines_of(found):
+        output.out(line)
     raise typer.Exit(1 if found else 0)

@@ -13,7 +13,6 @@ from .options import AnyRef
 if TYPE_CHECKING:
     from ..errors import MlcliError
     from ..export.card import Passage
-    from ..registry import Entry
     from ..workspace import Workspace
 
 
@@ -45,20 +44,18 @@ def command(
 def _history(workspace: Workspace, model: str, number: int, problems: list[MlcliError]) -> list[Passage]:
     from ..export.card import Passage
     from ..registry import history
+    from .history import what
 
     return [
-        Passage(at=entry.at, by=entry.by, what=_what(entry, model, number), why=entry.why)
+        Passage(
+            at=entry.at,
+            by=entry.by,
+            what=what(entry) if entry.version == number else f"archived for {model}@{entry.version}",
+            why=entry.why,
+        )
         for entry in history(workspace, model, problems)
         if entry.version == number or number in entry.archived
     ]
-
-
-def _what(entry: Entry, model: str, number: int) -> str:
-    if entry.version != number:
-        return f"archived for {model}@{entry.version}"
-    if entry.action != "moved":
-        return entry.action
-    return f"{entry.from_stage} → {entry.to_stage}"
 
 
 def _write(path: str, text: str, written: str) -> None:

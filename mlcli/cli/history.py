@@ -55,7 +55,7 @@ def command(
                 "dim",
             ),
             Cell(f"{model}@{entry.version}" if entry.version else "-", "accent"),
-            Cell(_what(entry)),
+            Cell(what(entry)),
             Cell(str(entry.by)),
             Cell((entry.commit or "-")[: 7 if format_ is Format.table else None]),
             Cell(entry.why),
@@ -65,7 +65,8 @@ def command(
     tables.table(format_, ["when", "version", "what", "who", "at commit", "why"], rows, header=header, spare=[4])
 
 
-def _what(entry: Entry) -> str:
+def what(entry: Entry) -> str:
+    """What an entry of a history says that happened."""
     if entry.action in {"aliased", "unaliased"}:
         return f"{entry.action} {entry.alias}"
     if entry.action == "tagged":

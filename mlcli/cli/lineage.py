@@ -61,8 +61,15 @@ def command(
     problems: list[MlcliError] = []
     form = Form.json if as_json else form
     up, down = up or not down, down or not up
-    found = trace(Workspace.find(), ref, problems, up=up, down=down)
+    workspace = Workspace.find()
+    found = trace(workspace, ref, problems, up=up, down=down)
     output.warn_of(problems)
+    if form is Form.rocrate and to is not None and _is_directory(to):
+        from ..export import rocrate
+
+        written = rocrate.write(workspace, found, to)
+        output.out(f"{output.escaped(ref)} -> {output.escaped(to)}, {len(written)} files")
+        return
     if to is not None:
         output.state.color = "never"
     told = _text(found, form, up=up, down=down, asked=ref)
@@ -89,7 +96,7 @@ def _written(text: str, form: Form, to: str) -> str:
     """Where the text was written."""
     from ..errors import WriteFailed
 
-    path = os.path.join(to, _FILES[form]) if to.endswith(os.sep) or os.path.isdir(to) else to
+    path = os.path.join(to, _FILES[form]) if _is_directory(to) else to
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -97,6 +104,10 @@ def _written(text: str, form: Form, to: str) -> str:
     except OSError as fault:
         raise WriteFailed(f"cannot write {path}: {fault.strerror}") from None
     return path
+
+
+def _is_directory(to: str) -> bool:
+    return to.endswith(os.sep) or os.path.isdir(to)
 
 
 def _fields(found: Lineage) -> dict[str, Any]:

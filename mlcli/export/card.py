@@ -88,15 +88,12 @@ def _what(link: Link) -> Iterator[str]:
     if version:
         by = prose(str(version.registered_by))
         yield f"{kind}, registered {stamp(version.registered_at)} by {by}.{_standing(link)}"
-        if version.why:
-            yield ""
-            yield from paragraphs(version.why)
     else:
         yield f"What came of the run {code(run.name)} ({run.status.value}), of which no version was registered."
-    if run.note:
-        yield ""
-        yield from paragraphs(run.note)
     yield ""
+    for said in (version.why if version else "", run.note):
+        if said:
+            yield from paragraphs(said)
     rows = [(code(path), f"{size:,}", code(digest)) for path, size, digest in products(link)[:_ROWS]]
     if rows:
         yield from table(("file", "bytes", "digest"), rows, _more(len(products(link)), link))

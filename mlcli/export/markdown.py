@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..domain.names import escaped
 
-_MARKS = re.compile(r"[\\`*\[\]<>~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
-_BEGINNING = re.compile(r"^(\s*)([#+\-=|:]|\d+[.)])")
+_MARKS = re.compile(r"[\\`*\[\]<~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_BEGINNING = re.compile(r"^(\s*)([#+\-=|:>]|\d+[.)])")
 _HARD = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 

@@ -92,6 +92,17 @@ def test_a_crate_takes_an_empty_directory_and_no_other(pipeline: Workspace, tmp_
         rocrate.write(pipeline, told, str(tmp_path / "file" / "crate"))
 
 
+def test_the_command_makes_a_crate_of_a_directory_and_the_metadata_of_a_file(pipeline: Workspace, mlcli, repo: Path):
+    done = mlcli("lineage", "wine@1", "--format", "ro-crate", "-o", "crate/")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "wine@1 -> crate/, 3 files\n", "")
+    assert (repo / "crate" / "inputs" / "data.csv").exists()
+    again = mlcli("lineage", "wine@1", "--format", "ro-crate", "-o", "crate")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == "mlcli: error: 'crate' is there already\nhint: name a new directory\n"
+    assert mlcli("lineage", "wine@1", "--format", "ro-crate", "-o", "metadata.json").returncode == 0
+    assert (repo / "metadata.json").read_text() == mlcli("lineage", "wine@1", "--format", "ro-crate").stdout
+
+
 def test_a_crate_of_damaged_content_is_not_written(pipeline: Workspace, tmp_path: Path):
     told = lineage.trace(pipeline, "wine@1")
     [file] = told.links[0].artifacts
@@ -112,7 +123,7 @@ def test_a_card_tells_what_ran(judge, pipeline: Workspace, mlcli):
     assert (done.returncode, done.stderr) == (0, "")
     [read] = judge("card", done.stdout)
     assert (read["name"], read["metrics"], read["data"]) == ("wine", {"accuracy": 0.5}, ["data.csv"])
-    assert "| None → Staging | Ada Lovelace | good \\| enough |" in done.stdout
+    assert "| None -> Staging | Ada Lovelace | good \\| enough |" in done.stdout
     assert "| registered | Ada Lovelace | first |" in done.stdout
 
 

@@ -613,14 +613,14 @@ def test_a_command_that_never_ends_fails_and_leaves_nothing_behind(iris, command
     began = time.monotonic()
     outcome = ask(iris, f"command: {command}", more="timeout = '1s'")
     assert (outcome.passed, outcome.told.partition(":")[0]) == (False, "it did not end within 1 s")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert left(Path(iris.root, "pids")) == []
 
 
 def test_what_a_command_leaves_running_is_not_waited_for_and_ended(iris):
     began = time.monotonic()
     assert ask(iris, "command: sh -c 'echo $$ >> pids; exec sleep 60' & while ! test -s pids; do :; done").passed
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert left(Path(iris.root, "pids")) == []
 
 

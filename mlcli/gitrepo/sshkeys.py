@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from ..errors import CannotSign, CannotVerify
 from .command import readable
@@ -58,22 +59,32 @@ def verify(signing: Signing, message: bytes, signature: str, identity: str, at: 
     if not os.path.isfile(signing.path(allowed)):
         raise not_allowed(f"gpg.ssh.allowedSignersFile names {_shown(allowed)}, which is not there")
     allowed = signing.path(allowed)
-    program = _program(signing)
+    revoked = _revoked(signing)
     with files({"signature": f"{signature}\n".encode("ascii")}) as directory:
-        of = ("-s", os.path.join(directory, "signature"))
-        when = (f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}",) if at else ()
-        asked = (program, "-Y", "verify", "-n", NAMESPACE, "-f", allowed, "-I", identity, *of, *when)
-        ended = started((*asked, *_revoked(signing)), failure=CannotVerify, cwd=directory, stdin=message)
+
+        def asked(what: str, *options: str) -> Ended:
+            argv = (_program(signing), "-Y", what, "-s", os.path.join(directory, "signature"), *options)
+            return started(argv, failure=CannotVerify, cwd=directory, stdin=message)
+
+        by_whom = ("-n", NAMESPACE, "-f", allowed, "-I", identity, *_when(at))
+        ended = asked("verify", *by_whom, *revoked)
         if ended.code == 0:
             return Signature(good=True, by=identity, key=_fingerprint(ended))
-        asked = (program, "-Y", "check-novalidate", "-n", NAMESPACE, *of)
-        intact = started(asked, failure=CannotVerify, cwd=directory, stdin=message)
+        intact = asked("check-novalidate", "-n", NAMESPACE)
         if intact.code:
             return Signature(good=False, reason=_fault(intact))
-        asked = (program, "-Y", "find-principals", "-f", allowed, *of, *when)
-        owners = started(asked, failure=CannotVerify, cwd=directory).out.split()
-    key = _fingerprint(intact)
+        key = _fingerprint(intact)
+        if revoked and asked("verify", *by_whom).code == 0:
+            return Signature(good=False, key=key, reason=f"the key {key} was revoked")
+        owners = asked("find-principals", "-f", allowed, *_when(at)).out.split()
     return Signature(good=False, key=key, reason=_refusal(key, owners, identity, ended))
+
+
+def _when(at: datetime | None) -> tuple[str, ...]:
+    try:
+        return (f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}",) if at else ()
+    except (OverflowError, ValueError, OSError):  # a time at the end of the calendar
+        return ()
 
 
 def _refusal(key: str, owners: list[str], identity: str, ended: Ended) -> str:
@@ -83,11 +94,9 @@ def _refusal(key: str, owners: list[str], identity: str, ended: Ended) -> str:
         return f"the key {key} had expired"
     if "not yet valid" in told:
         return f"the key {key} was not valid yet"
-    if "evoked" in told:
-        return f"the key {key} was revoked"
     if "not permitted for use" in told:
         return f'the key {key} is not allowed for mlcli: its namespaces="…" must name mlcli'
-    if owners and identity not in owners:
+    if owners and not any(fnmatchcase(identity, owner) for owner in owners):
         return f"the key {key} is allowed for {owners[0]}, and not for {identity}"
     return f"the key {key} is not among the allowed signers" if not owners else _why(ended)
 

@@ -27,15 +27,15 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+", re.S)
 
 
 def one_link(lineage: Lineage) -> Link:
-    """The link of a lineage that leads to one version or run; InvalidRef where there are several."""
+    """The link of a lineage that leads to one version or run; InvalidRef where there are several, or none."""
     if len(lineage.links) == 1:
         return lineage.links[0]
-    named = [link.version.ref if link.version else link.run.id[:8] for link in lineage.links]
-    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+    named = [escaped(link.version.ref if link.version else link.run.id[:8]) for link in lineage.links]
+    shown = [*named[:5], *([f"{len(named) - 5} more"] if len(named) > 5 else [])]
+    leads = " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:]))) or "no version or run"
     raise InvalidRef(
-        f"{quoted(lineage.subject)} leads to {len(named)} versions and runs, and this tells of one: "
-        f"{', '.join(map(escaped, named[:5]))}{more}",
-        f"name one, as {escaped(named[0])}" if named else "name a version or run, as iris@3",
+        f"{quoted(lineage.subject, 80)} leads to {leads}, and this tells of one",
+        f"name one, as {named[0]}" if named else "name a version or run, as iris@3",
     )
 
 

@@ -76,9 +76,17 @@ def test_the_same_lineage_gives_the_same_bytes(form: str, kind: str):
 def test_several_versions_are_not_one(form: str):
     one = LINEAGES["a version"].links[0]
     several = replace(LINEAGES["a version"], subject="main", kind="commit", links=[one, one])
-    with pytest.raises(InvalidRef, match="leads to 2 versions and runs, and this tells of one: iris@3, iris@3") as told:
+    with pytest.raises(InvalidRef, match="'main' leads to iris@3 and iris@3, and this tells of one") as told:
         export.text(form, several)
     assert told.value.hint == "name one, as iris@3"
+
+
+def test_many_versions_are_not_all_named():
+    one = LINEAGES["a version"].links[0]
+    with pytest.raises(InvalidRef, match="leads to iris@3, iris@3, iris@3, iris@3, iris@3 and 4 more, and this tells"):
+        export.text("slsa", replace(LINEAGES["a version"], links=[one] * 9))
+    with pytest.raises(InvalidRef, match="leads to no version or run, and this tells of one"):
+        export.text("slsa", replace(LINEAGES["a version"], links=[]))
 
 
 def test_an_unknown_form_is_told_with_those_there_are():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlcli import registry
-from mlcli.domain.gate import Approved, Bound, Plain
+from mlcli.domain.gate import KNOWN, Approved, Bound, Plain
 from mlcli.domain.history import Action, Event
 from mlcli.domain.observed import Capture
 from mlcli.domain.reproduction import Reproduction, Verdict
@@ -182,6 +183,23 @@ def test_a_malformed_gate_ends_a_command_with_one_line(iris, mlcli):
     assert (done.returncode, done.stdout) == (2, "")
     assert "mlcli.toml: 'metrics.x => 1', column 11: expected one of > >= < <= =" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def gates_of_the_page() -> list[str]:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "gates.md").read_text()
+    table = page.partition("## All gates")[2].partition("\n\n**")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.M)
+
+
+@pytest.mark.parametrize("gate", gates_of_the_page())
+def test_each_gate_of_the_reference_page_can_be_read(repo: Path, gate: str):
+    (repo / "mlcli.toml").write_text(f"[stages.production]\nrequire = ['{gate}']\n")
+    assert [each.text for each in read_settings(str(repo), {}).stages["production"].require] == [gate]
+
+
+def test_the_reference_page_has_every_gate():
+    told = {re.split(r"[ :.]", gate)[0] for gate in gates_of_the_page()}
+    assert told == {re.split(r"[ :.]", gate)[0] for gate in KNOWN}
 
 
 # Code

@@ -50,7 +50,7 @@ class Known:
 
     def versions(self, mark: str, values: Collection[str]) -> list[ModelVersion]:
         """The versions that have one of these marks."""
-        return self.workspace.store.marked_versions(mark, values) if self.models and values else []
+        return self.workspace.store.marked_versions(mark, values, self.models) if self.models and values else []
 
     def run(self, run_id: str) -> Run | None:
         """The run of that id, from a version where it is not here itself; None where nobody tells of it."""

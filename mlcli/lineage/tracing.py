@@ -63,6 +63,12 @@ def trace(
 
     `problems` takes what cannot be read on the way, which is raised otherwise.
     """
+    workspace.require_store()
+    with workspace.store.looking():
+        return _traced(workspace, text, problems, up=up, down=down)
+
+
+def _traced(workspace: Workspace, text: str, problems: list[MlcliError] | None, *, up: bool, down: bool) -> Lineage:
     found = find_any(workspace, text, problems)
     tracer = _Tracer(Known(workspace, problems), up=up, down=down)
     if isinstance(found, ModelVersion):

@@ -56,6 +56,9 @@ class Store(Protocol):
         With a `limit` and more than one value, those that are left out need not be the oldest.
         """
 
+    def looking(self) -> AbstractContextManager[None]:
+        """Let many look-ups by marks cost little: within it they may tell what was there when the first was made."""
+
     def digests_from(self, prefix: str) -> list[str]:
         """The digests that begin so of what runs and versions made and read, and of versions themselves; sorted."""
 

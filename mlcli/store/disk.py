@@ -21,7 +21,7 @@ from . import layout, objects, schema, scrub
 from . import points as history
 from .documents import DocumentDir, NamedDB, NamedTable
 from .files import Files, Reading
-from .registered import KINDS, TABLES, RegisteredDocuments
+from .registered import KINDS, TABLES, Held, RegisteredDocuments
 
 if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
@@ -62,6 +62,7 @@ class DiskStore(RegisteredDocuments):
         self.files = Files(root, sync=sync)
         self._is_alive = is_alive
         self._adding: set[int] = set()
+        self.held: Held | None = None
         self._registry: DocumentFiles = registry or self.files
         self._directories: dict[str, DocumentDir] = {}
         self._database = NamedDB(self._directory, self._table_names)
@@ -142,6 +143,18 @@ class DiskStore(RegisteredDocuments):
                 if run.marks & wanted:
                     runs.append(run)
         return ordered(runs, NEWEST_FIRST)[:limit]
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        if self.held is not None:
+            yield
+            return
+        self.held = Held()
+        try:
+            yield
+        finally:
+            self.held.close()
+            self.held = None
 
     def digests_from(self, prefix: str) -> list[str]:
         from .search import CONTENT, digests_by_index

@@ -106,6 +106,10 @@ class MemoryStore:
         wanted = {(mark, value) for value in values}
         return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)[:limit]
 
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        yield
+
     def digests_from(self, prefix: str) -> list[str]:
         every = [self.run(run_id).marks for run_id in self._runs]
         every += [self.version(model, n).marks for model in self.models() for n in self.version_numbers(model)]

@@ -21,15 +21,31 @@ if TYPE_CHECKING:
     from .base import DocumentFiles
     from .documents import DocumentDir
     from .files import Files
+    from .index import Index
 
 KINDS = {"versions": "version", "events": "event", "stages": "stage", "aliases": "alias"}
 TABLES = (layout.versions, layout.events, layout.stages, layout.aliases)
+
+
+class Held:
+    """What is held open from one look to the next: the index of runs, and the marks of each model's versions."""
+
+    def __init__(self) -> None:
+        self.index: Index | None = None
+        self.marks: dict[str, dict[int, set[tuple[str, str]]]] = {}
+
+    def close(self) -> None:
+        """Let go of the index."""
+        if self.index is not None:
+            self.index.close()
+            self.index = None
 
 
 class RegisteredDocuments:
     """The part of a store that knows models. `_registry` may be git's index, and is then only read."""
 
     files: Files
+    held: Held | None
     _registry: DocumentFiles
 
     def _directory(self, name: str) -> DocumentDir:
@@ -84,6 +100,13 @@ class RegisteredDocuments:
         return {value for marks in every for mark, value in marks if mark in named and value.startswith(prefix)}
 
     def _marks_of_versions(self, model: str) -> dict[int, set[tuple[str, str]]]:
+        if self.held is None:
+            return self._read_marks(model)
+        if model not in self.held.marks:
+            self.held.marks[model] = self._read_marks(model)
+        return self.held.marks[model]
+
+    def _read_marks(self, model: str) -> dict[int, set[tuple[str, str]]]:
         table = layout.versions(model)
 
         def read(key: str) -> set[tuple[str, str]]:

@@ -13,6 +13,7 @@ from ..errors import MlcliError
 from . import layout, schema
 from .index import Entry, Index, Unusable
 from .matching import compiled
+from .registered import Held
 from .schema import Document
 
 if TYPE_CHECKING:
@@ -60,16 +61,26 @@ def _asked(store: DiskStore, ask: Callable[[Index], T], *, worth_it: int = WORTH
 
 
 def _answer(store: DiskStore, ask: Callable[[Index], T]) -> T:
-    index = Index(store.files.path(INDEX), store.runs.directory, store.files.path(layout.RUNS))
+    held = store.held or Held()
+    index = held.index
     try:
-        index.refresh()
+        if index is None:
+            index = held.index = Index(store.files.path(INDEX), store.runs.directory, store.files.path(layout.RUNS))
+            index.refresh()
         return ask(index)
-    except index.errors as error:
-        raise index.fault(error) from None
-    except OverflowError as error:  # a number of more than 64 bits, in a filter or in a document of another hand
-        raise Unusable(str(error), damaged=False) from None
+    except Unusable:
+        held.close()
+        raise
+    except Exception as error:
+        held.close()
+        if index is not None and isinstance(error, index.errors):
+            raise index.fault(error) from None
+        if isinstance(error, OverflowError):  # a number of more than 64 bits, in a filter or a document of another hand
+            raise Unusable(str(error), damaged=False) from None
+        raise
     finally:
-        index.close()
+        if held is not store.held:
+            held.close()
 
 
 class _Search:

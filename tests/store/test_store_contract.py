@@ -187,6 +187,16 @@ def test_runs_are_found_by_their_commit_their_parent_and_the_run_that_they_make_
     assert found == [["second"], ["second"], ["third"], ["third"]]
 
 
+def test_looks_within_one_are_as_those_alone(store, three, version):
+    registered = store.add_version(version)
+    with store.looking(), store.looking():
+        looks = [store.marked_runs("command", [three[0].command.check]), store.marked_runs("commit", ["c" * 40])]
+        assert [[run.name for run in found] for found in looks] == [["third", "second", "first"]] * 2
+        assert store.marked_versions("run", [three[0].id]) == [registered]
+    store.add_version(replace(version, why="second"))
+    assert [each.number for each in store.marked_versions("run", [three[0].id])] == [1, 2]
+
+
 def test_a_digest_is_found_by_its_beginning(store, three, version):
     made, read, model = (f"sha256:{each * 32}" for each in ("ab", "ac", "ad"))
     store.change_run(three[0].id, lambda run: replace(run, outputs=[Output(path="m", size=1, digest=made)]))

@@ -45,6 +45,8 @@ def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[Che
         if version is None or stage.value not in workspace.settings.stages:
             continue
         event = _put_there(recorded, version.digest)
+        if event is None:
+            continue  # branches say otherwise, which is told as that; without an event commands would be run
         try:
             yield from _judged(workspace, recorded, version, stage, event)
         except MlcliError as error:
@@ -52,14 +54,14 @@ def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[Che
 
 
 def _judged(
-    workspace: Workspace, recorded: Recorded, version: CheckedVersion, stage: Stage, event: Event | None
+    workspace: Workspace, recorded: Recorded, version: CheckedVersion, stage: Stage, event: Event
 ) -> Iterator[Finding]:
     from .. import gates
 
     whole = workspace.store.version(version.model, version.number)
     # A rollback asks no gates: what was overridden when the version first came there is told as that.
-    of_it = [each for each in recorded.history.events if event and _same(each, event)]
-    forced = {gate for each in of_it if each is event or (event and event.rollback) for gate in each.forced}
+    of_it = [each for each in recorded.history.events if _same(each, event)]
+    forced = {gate for each in of_it if each is event or event.rollback for gate in each.forced}
     for outcome in gates.judged(workspace, whole, stage, recorded.history, event=event):
         if not outcome.passed and outcome.gate not in forced:
             message = f"it stands in {stage} and does not meet {outcome.gate}: {outcome.told}"

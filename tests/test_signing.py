@@ -350,7 +350,7 @@ def test_without_a_key_or_allowed_signers_the_gate_says_so(iris, git):
     git("config", "--global", "--unset", "user.signingkey")
     keyless = outcome(again(iris))
     assert (unknown.passed, keyless.passed) == (False, False)
-    assert unknown.told.startswith("nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set; echo ")
+    assert unknown.told.startswith("nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set; git config ")
     assert keyless.told.startswith("git has no key to sign with: user.signingkey is not set; git config --global")
 
 

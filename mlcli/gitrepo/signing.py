@@ -167,6 +167,5 @@ def not_allowed(told: str) -> CannotVerify:
     """The error where nothing says which keys are allowed."""
     return CannotVerify(
         told,
-        'echo "$(git config user.email) $(cat ~/.ssh/id_ed25519.pub)" >> .allowed_signers; '
-        "git config gpg.ssh.allowedSignersFile .allowed_signers",
+        "git config gpg.ssh.allowedSignersFile .allowed_signers   names a file of lines: ada@example.com ssh-ed25519 AAAA…",
     )

@@ -388,7 +388,7 @@ def test_a_number_that_was_only_printed_passes_no_gate(iris, gate: str):
     assert (outcome.passed, outcome.told.partition(":")[0]) == (False, "0.5 was only printed, which is not trusted")
 
 
-@pytest.mark.parametrize("source", set(MetricSource) - {MetricSource.PRINTED})
+@pytest.mark.parametrize("source", [source for source in MetricSource if source is not MetricSource.PRINTED])
 def test_a_number_of_any_other_source_is_trusted(iris, source: MetricSource):
     assert ask(iris, "metrics.x >= 0", with_run(iris, metrics={"x": metric(0.5, source)})).passed
 
@@ -642,12 +642,13 @@ def test_what_a_command_leaves_running_is_not_waited_for_and_ended(iris):
     assert left(Path(iris.root, "pids")) == []
 
 
-def test_an_interrupt_ends_the_command_too(iris):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_what_ends_a_promotion_ends_the_command_too(iris, number: int, code: int):
     ruled(iris, "command: echo $$ >> pids; mkfifo ready; echo > ready; sleep 60; sleep 60")
     promoting = subprocess.Popen([BIN / "mlcli", "promote", "iris@1", "production"], stderr=subprocess.DEVNULL)
     waiting = subprocess.run(["sh", "-c", "until test -p ready; do :; done; cat ready"], cwd=iris.root, timeout=30)
-    promoting.send_signal(signal.SIGINT)
-    assert (waiting.returncode, promoting.wait(30)) == (0, 130)
+    promoting.send_signal(number)
+    assert (waiting.returncode, promoting.wait(30)) == (0, code)
     assert left(Path(iris.root, "pids")) == []
     assert iris.store.history("iris").holders == {}
 

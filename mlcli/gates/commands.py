@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ def ran(case: Case, gate: Ran) -> Found:
         return None
     limit, begun = case.rules.timeout, time.monotonic()
     try:
-        with _started(gate.command, case) as process:
+        with _ended_by_signals(), _started(gate.command, case) as process:
             said, ended = _output(process, begun + limit)
     except OSError as error:
         return False, f"it cannot be started: {error.strerror}"
@@ -45,6 +46,25 @@ def ran(case: Case, gate: Ran) -> Found:
 def _last_line(said: bytes) -> str:
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
     return f": {escaped(masked_text(lines[-1]))[:200]}" if lines else ""
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a signal that would end us end first what was started, which has no terminal that could tell it."""
+    from threading import current_thread, main_thread
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    of_main = current_thread() is main_thread()
+    ends = [each for each in (signal.SIGTERM, signal.SIGHUP) if of_main and signal.getsignal(each) is signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -66,19 +86,19 @@ def _started(command: str, case: Case) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    from signal import SIGKILL, SIGTERM
+    try:
+        if process.poll() is None:
+            _tell(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+    finally:  # also where somebody presses Ctrl-C once more
+        _tell(process, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
 
-    if process.poll() is None:
-        _signal(process, SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-    _signal(process, SIGKILL)
-    process.wait()
-    if process.stdout:
-        process.stdout.close()
 
-
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+def _tell(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 

@@ -167,5 +167,5 @@ def not_allowed(told: str) -> CannotVerify:
     """The error where nothing says which keys are allowed."""
     return CannotVerify(
         told,
-        "git config gpg.ssh.allowedSignersFile .allowed_signers   names a file of lines: ada@example.com ssh-ed25519 AAAA…",
+        "git config gpg.ssh.allowedSignersFile .allowed_signers   whose lines are: ada@example.com ssh-ed25519 AAAA…",
     )

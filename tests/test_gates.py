@@ -240,9 +240,24 @@ def test_a_commit_that_nothing_leads_to_is_not_reachable_and_its_twin_is_named(i
 def test_a_commit_that_is_not_here_is_not_reachable(iris):
     git = replace(iris.store.version("iris", 1).run.git, commit="f" * 40)
     found = [ask(iris, gate, with_run(iris, git=git)) for gate in ("reachable", "reachable:main")]
-    assert [(each.passed, each.told.partition(":")[0]) for each in found] == [
-        (False, "commit fffffff is not in this repository")
+    assert [(each.passed, each.told.partition(";")[0]) for each in found] == [
+        (False, "commit ffffffffffff is not in this repository")
     ] * 2
+
+
+@pytest.mark.parametrize("gate", ["reachable", "reachable:main"])
+def test_a_clone_that_is_cut_short_says_so(iris, git, machine: Path, gate: str):
+    version = iris.store.version("iris", 1)
+    git("commit", "-q", "--allow-empty", "-m", "Later")
+    git("clone", "-q", "--depth", "1", f"file://{iris.root}", str(machine / "clone"))
+    there = Workspace(str(machine / "clone"), now=iris.now, new_id=iris.new_id)
+    outcome = ask(there, gate, version)
+    assert (outcome.passed, outcome.told.partition("; ")[2]) == (False, "git fetch --unshallow")
+    git("fetch", "-q", "--depth", "1", "origin", version.run.git.commit, at=machine / "clone")
+    outcome = ask(there, gate, version)
+    assert (outcome.passed, outcome.told.partition("; ")[2]) == (
+        False, "this clone is shallow: git fetch --unshallow"
+    )  # fmt: skip
 
 
 def test_a_commit_of_another_branch_is_told_so(iris, git, record):

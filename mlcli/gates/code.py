@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..domain.gate import Reachable
-from ..domain.source import FETCH_CODE, GitState
+from ..domain.source import GitState
 from . import Case, Found
 
 
@@ -24,15 +24,16 @@ def reachable(case: Case, gate: Reachable) -> Found:
     commit = case.version.run.git.commit
     if commit is None:
         return False, "it was made where there was no commit"
+    from ..gitrepo.changes import require_commits
+
     repository = case.workspace.repository
-    if commit in repository.missing_commits([commit]):
-        return False, f"commit {commit[:7]} is not in this repository: {FETCH_CODE}"
+    require_commits(repository.root, [commit])
     if gate.branch is not None:
         return _on_branch(repository.root, commit, gate.branch, case.version.run.git)
     if commit in repository.unreachable_commits([commit]):
         again = case.workspace.rewritten(case.version.run.git)
         there = f"; the same {again.what} is {again.commit[:7]} on {again.on}" if again else ""
-        return False, f"no branch or tag leads to {commit[:7]}{there}"
+        return False, f"no branch or tag leads to {commit[:7]}{there}{_cut(repository.root)}"
     return True, f"a branch or tag leads to {commit[:7]}"
 
 
@@ -46,10 +47,16 @@ def _on_branch(root: str, commit: str, branch: str, git: GitState) -> Found:
     if leading:
         return True, f"{_short(leading[0])} leads to {commit[:7]}"
     made = f", it was made on {git.branch}" if git.branch and git.branch != branch else ""
-    return (
-        False,
-        f"{' and '.join(map(_short, refs))} {'does' if len(refs) == 1 else 'do'} not lead to {commit[:7]}{made}",
-    )
+    lead = "does not lead" if len(refs) == 1 else "do not lead"
+    return False, f"{' and '.join(map(_short, refs))} {lead} to {commit[:7]}{made}{_cut(root)}"
+
+
+def _cut(root: str) -> str:
+    """What to say where the way to a commit may lie beyond what was cloned."""
+    from ..gitrepo.command import git_dir_of
+    from ..gitrepo.commits import is_shallow
+
+    return "; this clone is shallow: git fetch --unshallow" if is_shallow(git_dir_of(root)) else ""
 
 
 def _short(ref: str) -> str:

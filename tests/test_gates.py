@@ -254,10 +254,7 @@ def test_a_clone_that_is_cut_short_says_so(iris, git, machine: Path, gate: str):
     outcome = ask(there, gate, version)
     assert (outcome.passed, outcome.told.partition("; ")[2]) == (False, "git fetch --unshallow")
     git("fetch", "-q", "--depth", "1", "origin", version.run.git.commit, at=machine / "clone")
-    outcome = ask(there, gate, version)
-    assert (outcome.passed, outcome.told.partition("; ")[2]) == (
-        False, "this clone is shallow: git fetch --unshallow"
-    )  # fmt: skip
+    assert ask(there, gate, version).told.endswith("; this clone is shallow: git fetch --unshallow")
 
 
 def test_a_commit_of_another_branch_is_told_so(iris, git, record):

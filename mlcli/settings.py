@@ -108,7 +108,7 @@ def _chosen(key: str, value: str, where: str) -> str:
 def _refuse_misspelt(read: Mapping[str, Any], where: str) -> None:
     """InvalidSettings where rules would not be in force for a letter; other words may be those of a newer mlcli."""
     for key, value in read.items():
-        if key not in _KNOWN and isinstance(value, dict) and (close := _close(key, [_STAGES])):
+        if key not in _KNOWN and isinstance(value, dict) and (close := _close(key.lower(), [_STAGES], 0.8)):
             raise InvalidSettings(f"{where} has a table {quoted(key)}, which says nothing", f"did you mean {close}?")
 
 
@@ -180,10 +180,10 @@ def _timeout(text: Any, stage: str, where: str) -> float:
     return seconds
 
 
-def _close(word: str, known: Iterable[str]) -> str:
+def _close(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
     from difflib import get_close_matches
 
-    return "".join(get_close_matches(word, list(known), n=1, cutoff=0.6))
+    return "".join(get_close_matches(word, list(known), n=1, cutoff=likeness))
 
 
 def _toml_table(path: str, table: tuple[str, ...]) -> dict[str, Any]:

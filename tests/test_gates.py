@@ -133,7 +133,8 @@ def test_rules_are_in_force_however_their_table_is_spelt(repo: Path, text: str):
 @pytest.mark.parametrize(
     ("text", "told", "hint"),
     [
-        ("[stages.prod]\n", "'prod' in .*mlcli.toml is no stage", "stages are none, staging"),
+        ("[stages.prod]\n", "'prod' in .*mlcli.toml is no stage", "did you mean production? stages are none, staging"),
+        ("[stages.live]\n", "'live' in .*mlcli.toml is no stage", "stages are none, staging"),
         ("[stages.productoin]\n", "'productoin' in .*mlcli.toml is no stage", "did you mean production?"),
         ("[stages.production]\nrequires = []\n", "stage production in .* has no setting 'requires'", "did you mean require?"),
         ("[stages.production]\nrequire = 'clean'\n", "require of stage production in .* must be a list of texts", "as: "),
@@ -172,8 +173,9 @@ def test_the_users_own_file_gives_no_rules(repo: Path, machine: Path):
         read_settings(str(repo), {"XDG_CONFIG_HOME": str(machine)})
 
 
-def test_a_table_of_a_newer_mlcli_is_left_alone(repo: Path):
-    (repo / "mlcli.toml").write_text("[remotes.origin]\nurl = 'x'\n")
+@pytest.mark.parametrize("name", ["remotes", "storage", "usage"])
+def test_a_table_of_a_newer_mlcli_is_left_alone(repo: Path, name: str):
+    (repo / "mlcli.toml").write_text(f"[{name}.origin]\nurl = 'x'\n")
     assert read_settings(str(repo), {}) == Settings()
 
 

@@ -6,6 +6,7 @@ Whoever calls holds `store.changing(model)`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -104,10 +105,19 @@ def _to_say(
 
 def number_of(workspace: Workspace, model: str, history: History, digest: str) -> int | None:
     """The number that the version of that digest has here; None where it is not here."""
-    if _is(workspace, model, told := history.numbers.get(digest), digest):
-        return told
-    found = workspace.store.marked_versions("version", [digest], models=[model])
-    return found[0].number if found else None
+    found = version_of_digest(workspace, model, history, digest)
+    return found.number if found else None
+
+
+def version_of_digest(workspace: Workspace, model: str, history: History, digest: str) -> ModelVersion | None:
+    """The version of that digest, read by the number that the history gave it; None where it is not here."""
+    store = workspace.store
+    if (told := history.numbers.get(digest)) is not None:
+        with suppress(MlcliError):
+            version = store.version(model, told)
+            if version.digest == digest:
+                return version
+    return next(iter(store.marked_versions("version", [digest], models=[model])), None)
 
 
 def _is(workspace: Workspace, model: str, number: int | None, digest: str) -> bool:

@@ -203,7 +203,7 @@ def _in_stage(workspace: Workspace, ref: StageRef) -> ModelVersion:
         return workspace.store.version(ref.model, holder.number)
     numbers = require_model(workspace, ref.model)
     if not ref.stage.exclusive:
-        history = workspace.store.history(ref.model)
+        history = workspace.store.standing(ref.model)
         for number in reversed(numbers):
             version = workspace.store.version(ref.model, number)
             if history.stage_of(version.digest) is ref.stage:
@@ -242,11 +242,14 @@ def versions_of(
 
 
 def history_of(workspace: Workspace, model: str, problems: list[MlcliError] | None = None) -> History:
-    """A model's history; where it cannot be read and `problems` takes that, what the stages' own files say."""
+    """What a model's history adds up to, without its events where they are many.
+
+    Where it cannot be read and `problems` takes that, what the stages' own files say.
+    """
     store = workspace.store
     stages = {}
     try:
-        return store.history(model)
+        return store.standing(model)
     except MlcliError as problem:
         if problems is None:
             raise

@@ -67,6 +67,8 @@ def report(workspace: Workspace, stage: Stage, problems: list[MlcliError] | None
     standing = []
     for model in workspace.store.models():
         history = history_of(workspace, model, problems)
+        if stage in history.stages.values():  # who put it there is told by the events
+            history = workspace.store.history(model)
         standing += _of_model(workspace, model, stage, history)
     refs = [f"{each.model}@{each.version}" for each in standing]
     findings = check(workspace, refs).findings if refs else []

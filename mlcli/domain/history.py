@@ -81,9 +81,10 @@ class History(Struct, frozen=True, kw_only=True):
 
     `holders` and `aliases` give for each name the digest of the version that has it (None: nobody) and the event that
     said so; `terms` all that held a stage, the last one now, without those that a rollback undid. `renamed` leads from
-    the digest of a document out of which a value was taken to the one it has since. `numbers` are those that events
-    gave. `torn` are names that branches gave apart, and the events that did: ("stage", production), ("alias", name) or
-    ("version", digest) where branches moved it to different stages.
+    the digest of a document out of which a value was taken to the one it has since. `numbers` are those that versions
+    have, `last_number` the greatest that events gave. `torn` are names that branches gave apart, and the events that
+    did: ("stage", production), ("alias", name) or ("version", digest) where branches moved it to different stages.
+    `events` is empty where only their sum was asked for.
     """
 
     events: list[Event]
@@ -98,7 +99,18 @@ class History(Struct, frozen=True, kw_only=True):
     tags: dict[str, dict[str, str]] = {}
     numbers: dict[str, int] = {}
     registered: set[str] = set()
+    last_number: int = 0
     torn: dict[tuple[str, str], list[str]] = {}
+
+    def followed(self, event: Event) -> History | None:
+        """What this adds up to with one event more, whose parents are all heads; None where they are not."""
+        if not set(self.heads) <= set(event.parents):
+            return None
+        sum_ = _Sum(self)
+        sum_.add(event)
+        said = {name for name, _ in sum_.claims(event)}
+        torn = {name: digests for name, digests in self.torn.items() if name not in said}
+        return sum_.history([*self.events, event] if self.events else [], [event.digest], torn)
 
     def now(self, version: str) -> str:
         """The digest that the version of that digest has by now."""
@@ -139,41 +151,55 @@ def fold(events: Iterable[Event], *, until: datetime | None = None) -> History:
         sum_.add(event)
         for name, value in sum_.claims(event):
             descent.claim(event, name, value)
-    return History(
-        events=ordered,
-        stages=sum_.stages,
-        holders=sum_.holders,
-        heads=[event.digest for event in ordered if event.digest in descent.heads],
-        renamed=sum_.renamed,
-        aliases=sum_.aliases,
-        terms=sum_.terms,
-        approvals=sum_.approvals,
-        notes=sum_.notes,
-        tags=sum_.tags,
-        numbers=sum_.numbers,
-        registered=sum_.registered,
-        torn=descent.torn(sum_.renamed),
-    )
+    heads = [event.digest for event in ordered if event.digest in descent.heads]
+    return sum_.history(ordered, heads, descent.torn(sum_.renamed))
+
+
+def after(history: History, event: Event) -> History:
+    """What a history adds up to with one event more that was written with all its heads as parents."""
+    return history.followed(event) or fold([*history.events, event])
 
 
 class _Sum:
     """What events add up to, one after the other."""
 
-    def __init__(self) -> None:
-        self.stages: dict[str, Stage] = {}
-        self.holders: dict[Stage, Held] = {}
-        self.renamed: dict[str, str] = {}
-        self.aliases: dict[str, Held] = {}
-        self.terms: dict[Stage, list[str]] = {}
-        self.approvals: dict[str, dict[str, Event]] = {}
-        self.notes: dict[str, str] = {}
-        self.tags: dict[str, dict[str, str]] = {}
-        self.numbers: dict[str, int] = {}
-        self.registered: set[str] = set()
+    def __init__(self, before: History | None = None) -> None:
+        past = before or History(events=[], stages={}, holders={}, heads=[])
+        self.stages = dict(past.stages)
+        self.holders = dict(past.holders)
+        self.renamed = dict(past.renamed)
+        self.aliases = dict(past.aliases)
+        self.terms = {stage: list(each) for stage, each in past.terms.items()}
+        self.approvals = {version: dict(each) for version, each in past.approvals.items()}
+        self.notes = dict(past.notes)
+        self.tags = dict(past.tags)
+        self.numbers = dict(past.numbers)
+        self.registered = set(past.registered)
+        self.last_number = past.last_number
+
+    def history(self, events: list[Event], heads: list[str], torn: dict[tuple[str, str], list[str]]) -> History:
+        """What was added up."""
+        return History(
+            events=events,
+            stages=self.stages,
+            holders=self.holders,
+            heads=heads,
+            renamed=self.renamed,
+            aliases=self.aliases,
+            terms=self.terms,
+            approvals=self.approvals,
+            notes=self.notes,
+            tags=self.tags,
+            numbers=self.numbers,
+            registered=self.registered,
+            last_number=self.last_number,
+            torn=torn,
+        )
 
     def add(self, event: Event) -> None:
         """Take up one event; its parents were."""
         version, action = _latest(self.renamed, event.version), event.action
+        self.last_number = max(self.last_number, event.number or 0)
         if action is Action.SCRUBBED:
             self._rename(event)
         elif action is Action.MOVED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..chronicle import restate, tell
-from ..domain.history import Action, fold
+from ..domain.history import Action, after
 from ..domain.model import ModelVersion
 from ..domain.names import check_alias, quoted, sounding
 from ..domain.ref import AliasRef, parse
@@ -28,7 +28,7 @@ def alias(workspace: Workspace, version_text: str, name: str, *, why: str = "", 
     check_alias(name)
     store, version = workspace.store, find_version(workspace, version_text)
     with store.changing(version.model):
-        history = store.history(version.model)
+        history = store.standing(version.model)
         for other in store.aliases(version.model):
             if other != name and sounding(other) == sounding(name):
                 raise InvalidName(
@@ -44,7 +44,7 @@ def alias(workspace: Workspace, version_text: str, name: str, *, why: str = "", 
             restate(workspace, version.model, history)
             return Aliased(version=version, alias=name, before=version.number, made=False)
         event = tell(workspace, version, Action.ALIASED, history, why=why, alias=name)
-        restate(workspace, version.model, fold([*history.events, event]))
+        restate(workspace, version.model, after(history, event))
     return Aliased(version=version, alias=name, before=there.number if there and held else None)
 
 
@@ -55,10 +55,10 @@ def unalias(workspace: Workspace, text: str, *, why: str = "") -> Aliased:
         raise InvalidRef(f"{quoted(text)} names no alias", "as iris@champion")
     store, version = workspace.store, find_version(workspace, text)
     with store.changing(version.model):
-        history = store.history(version.model)
+        history = store.standing(version.model)
         held = history.aliases.get(ref.alias, (None, ""))[0]
         if held != version.digest:
             raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", f"mlcli history {ref.model}")
         event = tell(workspace, version, Action.UNALIASED, history, why=why, alias=ref.alias)
-        restate(workspace, version.model, fold([*history.events, event]))
+        restate(workspace, version.model, after(history, event))
     return Aliased(version=version, alias=ref.alias, before=version.number)

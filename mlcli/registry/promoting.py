@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from ..chronicle import restate, tell
-from ..domain.history import Action, History, fold
+from ..chronicle import restate, tell, version_of_digest
+from ..domain.history import Action, History, after
 from ..domain.model import ModelVersion
 from ..domain.stage import Stage
 from ..errors import GateRefused, NotFound, Refused, UsageError
@@ -79,13 +79,15 @@ def rollback(workspace: Workspace, model: str, stage_text: str | None = None, *,
     require_model(workspace, model)
     store = workspace.store
     with store.changing(model):
-        history = store.history(model)
+        history = store.standing(model)
         stage = Stage.parse(stage_text) if stage_text else _usual(history)
         held = history.holders.get(stage, (None, ""))[0]
         terms = history.terms.get(stage, [])
-        former = terms[:-1] if held is not None and terms[-1:] == [held] else terms
-        here = {each.digest: each for each in store.marked_versions("version", former, models=[model])}
-        version = next((here[each] for each in reversed(former) if each in here and each != held), None)
+        former = list(terms[:-1] if held is not None and terms[-1:] == [held] else terms)
+        version = None
+        while former and (version is None or version.digest == held):
+            version = version_of_digest(workspace, model, history, former.pop())
+        version = None if version is None or version.digest == held else version
         if version is None:
             now = f" before {_ref_of(history, model, held)}" if held else ""
             raise NotFound(f"no version of {model} was in {stage}{now}", f"mlcli history {model}")
@@ -115,10 +117,12 @@ def _judged(
     def asked(history: History) -> list[Outcome] | None:
         return None if _is_there(version, stage, history, once=once) else judged(workspace, version, stage, history)
 
-    history = store.history(version.model)
+    # Gates may ask for all that happened; else what it adds up to will do.
+    told = store.history if stage.value in workspace.settings.stages else store.standing
+    history = told(version.model)
     outcomes = asked(history)
     with store.changing(version.model):
-        now = store.history(version.model)
+        now = told(version.model)
         yield now, outcomes if now.heads == history.heads else asked(now)
 
 
@@ -176,7 +180,7 @@ def _moved(
         forced=forced or {},
         rollback=rollback,
     )
-    restate(workspace, version.model, fold([*history.events, event]))
+    restate(workspace, version.model, after(history, event))
     return Promoted(
         version=version,
         from_stage=event.from_stage,
@@ -196,5 +200,6 @@ def _standing(workspace: Workspace, version: ModelVersion, history: History, sta
         return []
     there = [digest for digest, where in history.stages.items() if where is stage and digest != version.digest]
     held = history.holders.get(stage, (None, ""))[0]
-    standing = workspace.store.marked_versions("version", there, models=[version.model])
+    found = [version_of_digest(workspace, version.model, history, digest) for digest in there]
+    standing = [each for each in found if each is not None]
     return sorted(standing, key=lambda other: other.digest == held)

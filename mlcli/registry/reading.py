@@ -126,9 +126,10 @@ def state_of(
     at: datetime | None = None,
 ) -> State:
     """Where a version stands now, or stood `at` a time, its aliases, and what was said of it."""
-    history = history_of(workspace, version.model, problems)
     if at is not None:
-        history = fold(history.events, until=at)
+        history = fold(workspace.store.history(version.model).events, until=at)
+    else:
+        history = history_of(workspace, version.model, problems)
     return State(
         stage=history.stage_of(version.digest),
         aliases=history.aliases_of(version.digest),
@@ -213,7 +214,7 @@ def history(workspace: Workspace, name: str, problems: list[MlcliError] | None =
     """A model's history, newest first: who registered and moved what, when, why, at which commit, and what was said."""
     workspace.require_store()
     require_model(workspace, check_name(name, "model"))
-    told = history_of(workspace, name, problems)
+    told = _whole(workspace, name, problems)
     versions = {version.digest: version for version in versions_of(workspace, [name], problems)}
     numbers = told.numbers | {digest: version.number for digest, version in versions.items()}
     numbers |= {old: numbers[told.now(old)] for old in told.renamed if told.now(old) in numbers}
@@ -223,6 +224,14 @@ def history(workspace: Workspace, name: str, problems: list[MlcliError] | None =
         version = versions.get(told.now(event.version)) if event.action is Action.REGISTERED else None
         entries.append(_registration(version) if version else _entry(event, numbers))
     return _newest_first(entries)
+
+
+def _whole(workspace: Workspace, name: str, problems: list[MlcliError] | None) -> History:
+    """A model's history with its events; where one cannot be read and `problems` takes that, what its names say."""
+    try:
+        return workspace.store.history(name)
+    except MlcliError:
+        return history_of(workspace, name, problems)
 
 
 def _newest_first(entries: Sequence[Entry]) -> list[Entry]:

@@ -63,7 +63,7 @@ def register(
         why=kept_reason(why),
     )
     with workspace.store.changing(model):
-        history = workspace.store.history(model)
+        history = workspace.store.standing(model)
         twin = _twin(workspace, version)
         if twin is not None and not once:
             raise Refused(
@@ -74,8 +74,7 @@ def register(
         _refuse_name_twin(workspace, model)
         git = replace(run.git, patch_id=workspace.patch_id(run.git.commit))
         version = replace(version, run=replace(version.run, git=git))
-        noted = [event.number or 0 for event in history.events]
-        last = max([0, *noted, *workspace.numbers_in_git(model)])  # so that no number is used again
+        last = max([history.last_number, *workspace.numbers_in_git(model)])  # so that no number is used again
         version = workspace.store.add_version(version, above=last)
         return Registered(version=announced(workspace, version, history), made=True)
 

@@ -31,7 +31,7 @@ def approve(workspace: Workspace, version_text: str, *, why: str = "") -> Said:
     """Approve a version as the git user. Whoever registered it may, and counts for no gate."""
     version = find_version(workspace, version_text)
     with workspace.store.changing(version.model):
-        history = workspace.store.history(version.model)
+        history = workspace.store.standing(version.model)
         if workspace.person().identity in history.approvals.get(version.digest, {}):
             return _said(workspace, version, made=False)
         tell(workspace, version, Action.APPROVED, history, why=why)
@@ -42,7 +42,7 @@ def unapprove(workspace: Workspace, version_text: str, *, why: str = "") -> Said
     """Take the git user's own approval back; Refused where there is none."""
     version = find_version(workspace, version_text)
     with workspace.store.changing(version.model):
-        history = workspace.store.history(version.model)
+        history = workspace.store.standing(version.model)
         if workspace.person().identity not in history.approvals.get(version.digest, {}):
             raise Refused(f"{version.ref} has no approval of {workspace.person()}", f"mlcli show {version.ref}")
         tell(workspace, version, Action.UNAPPROVED, history, why=why)
@@ -53,7 +53,7 @@ def note(workspace: Workspace, version_text: str, text: str) -> Said:
     """Write a note on a version, in place of the one that was there; '' takes it away."""
     version, checked = find_version(workspace, version_text), checked_note(text)
     with workspace.store.changing(version.model):
-        history = workspace.store.history(version.model)
+        history = workspace.store.standing(version.model)
         if history.notes.get(version.digest, "") == checked:
             return _said(workspace, version, made=False)
         tell(workspace, version, Action.NOTED, history, why=checked)
@@ -65,7 +65,7 @@ def tag(workspace: Workspace, version_text: str, tags: Mapping[str, Any], *, del
     version = find_version(workspace, version_text)
     wanted: dict[str, str | None] = {**checked_tags(tags), **{check_key(key, "tag"): None for key in delete}}
     with workspace.store.changing(version.model):
-        history = workspace.store.history(version.model)
+        history = workspace.store.standing(version.model)
         there = history.tags.get(version.digest, {})
         changed = {key: value for key, value in wanted.items() if there.get(key) != value}
         if not changed:
@@ -75,7 +75,7 @@ def tag(workspace: Workspace, version_text: str, tags: Mapping[str, Any], *, del
 
 
 def _said(workspace: Workspace, version: ModelVersion, *, made: bool = True) -> Said:
-    return said_of(version, workspace.store.history(version.model), made=made)
+    return said_of(version, workspace.store.standing(version.model), made=made)
 
 
 def said_of(version: ModelVersion, history: History, *, made: bool = True) -> Said:

@@ -192,8 +192,11 @@ class Store(Protocol):
     def add_version(self, version: ModelVersion, *, above: int = 0) -> ModelVersion:
         """Register under the next free number after `above`, handed out once."""
 
-    def history(self, model: str, *, anew: bool = False) -> History:
-        """A model's events, added up; with `anew` every document is read, whatever is remembered of it."""
+    def history(self, model: str) -> History:
+        """A model's events, added up: every document is read."""
+
+    def standing(self, model: str) -> History:
+        """What a model's events add up to; of many without them, and from what is remembered of that."""
 
     def recorded(self, model: str) -> Recorded:
         """All that is recorded of a model, every document read anew; what cannot be read is told in it."""

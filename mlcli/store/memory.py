@@ -339,7 +339,10 @@ class MemoryStore:
     def body_digest(self, event: Event) -> str:
         return schema.event_body(event)
 
-    def history(self, model: str, *, anew: bool = False) -> History:
+    def standing(self, model: str) -> History:
+        return self.history(model)
+
+    def history(self, model: str) -> History:
         return fold(schema.event_from(document, model) for document in self._events.get(model, {}).values())
 
     def recorded(self, model: str) -> Recorded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,8 +14,7 @@ from ..domain.model import ModelVersion
 from ..domain.names import quoted
 from ..domain.stage import Stage
 from ..errors import Corrupt, MlcliError, NotFound
-from . import layout, schema
-from .remembered import remembered
+from . import layout, remembered, schema
 
 if TYPE_CHECKING:
     from ..domain.checked import Recorded
@@ -117,24 +117,26 @@ class RegisteredDocuments:
 
         if self._registry is not self.files:
             return {number: read(str(number)) for number in self.version_numbers(model)}
-        known = remembered(self.files, table, set[tuple[str, str]], read, few=3)
+        known = remembered.marks(self.files, table, read)
         return {int(key): marks for key, marks in known.items() if key.isdecimal()}
 
-    def history(self, model: str, *, anew: bool = False) -> History:
+    def history(self, model: str) -> History:
+        return fold(self._event(model, key) for key in self._directory(layout.events(model)))
+
+    def standing(self, model: str) -> History:
+        if self._registry is not self.files:
+            return self.history(model)
+        return remembered.history(self.files, layout.events(model), partial(self._event, model))
+
+    def _event(self, model: str, key: str) -> Event:
         table = self._directory(layout.events(model))
-
-        def read(key: str) -> Event:
-            where = f".mlruns/{table.name(key)}"
-            event = schema.event_from(table[key], where)
-            if event.digest != f"sha256:{key}":
-                raise Corrupt(f"{where} does not carry the digest of its name", "mlcli doctor")
-            if event.model != model:
-                raise Corrupt(f"{where} is an event of {quoted(event.model)}", "mlcli doctor")
-            return event
-
-        if anew or self._registry is not self.files:
-            return fold(map(read, table))
-        return fold(remembered(self.files, layout.events(model), Event, read, few=50).values())
+        where = f".mlruns/{table.name(key)}"
+        event = schema.event_from(table[key], where)
+        if event.digest != f"sha256:{key}":
+            raise Corrupt(f"{where} does not carry the digest of its name", "mlcli doctor")
+        if event.model != model:
+            raise Corrupt(f"{where} is an event of {quoted(event.model)}", "mlcli doctor")
+        return event
 
     def recorded(self, model: str) -> Recorded:
         from .anew import recorded

@@ -1,7 +1,7 @@
-"""What is remembered of a directory of the registry, so that a long history is not read anew by each command.
+"""What is remembered of the registry's directories, so that no command reads a long history or every version anew.
 
-Derived and disposable: documents are the truth, and each is read again where its file is another than the one that
-was remembered, by time, size and number. `check` and `doctor` do not ask here.
+Derived and disposable: documents are the truth. A directory's time tells whether anything in it was renamed since;
+`check` and `doctor` do not ask here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..domain.history import Event, History, fold
 from ..domain.typed import typed
 from . import layout
 from .entries import RACY_NS, Stamp
@@ -20,56 +21,108 @@ from .entries import RACY_NS, Stamp
 if TYPE_CHECKING:
     from .files import Files
 
-T = TypeVar("T")
+Marks = set[tuple[str, str]]
+DirectoryStamp = tuple[int, int]
+
+# Reading so few costs less than reading what is remembered of them.
+_FEW_EVENTS, _FEW_VERSIONS = 50, 3
 
 
-def remembered(files: Files, directory: str, type_: type[T], read: Callable[[str], T], *, few: int) -> dict[str, T]:
-    """{key: value} of the documents in a directory, where `read` makes the value of a key; it raises as `read` does.
+def history(files: Files, directory: str, read: Callable[[str], Event]) -> History:
+    """What the events in a directory add up to, without them where they are many; `read` gives the event of a key.
 
-    Fewer than `few` are read each time: that costs less than reading what is remembered of them.
+    Events are named by their content: those that came since are added to what is remembered.
     """
-    known, whole = _known(files, directory, type_)
-    if whole is not None:
-        return whole
-    seen = time.time_ns()
-    directory_stamp = _directory_stamp(files, directory)
-    stamps = _stamps(files, directory)
-    if len(stamps) < few:
-        return {key: read(key) for key in _in_order(stamps)}
-    found, made = {}, 0
-    for key in _in_order(stamps):
-        before = known.get(key)
-        if before is not None and before[0] == stamps[key]:
-            found[key] = before[1]
-        else:
-            found[key] = read(key)
-            made += 1
-    if made > len(stamps) // 20 or len(known) > len(stamps) or seen - directory_stamp[0] > RACY_NS:
-        entries = {key: (stamps[key], value) for key, value in found.items()}
-        data = msgspec.json.encode({"seen_ns": seen, "directory": directory_stamp, "entries": entries})
+    stamp, seen = _stamp(files, directory), time.time_ns()
+    known = _recalled(files, directory)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    names = set(_keys(files, directory))
+    if known is None or len(names) <= _FEW_EVENTS:
+        told = fold(map(read, sorted(names)))
+    else:
+        told = _caught_up(known[1], names, known[2](), read) or fold(map(read, sorted(names)))
+    if len(names) > _FEW_EVENTS:
+        _remember(files, directory, stamp, seen, names, told)
+    return told
+
+
+def _caught_up(known: History, names: set[str], before: set[str], read: Callable[[str], Event]) -> History | None:
+    """What is remembered with the events that came since; None where they do not follow one after the other."""
+    if not before <= names:
+        return None
+    came = [read(name) for name in names - before]
+    told: History | None = known
+    while came and told is not None:
+        following = next((each for each in came if set(told.heads) == set(each.parents)), None)
+        came = [each for each in came if each is not following]
+        told = told.followed(following) if following else None
+    return told
+
+
+def _remember(files: Files, directory: str, stamp: DirectoryStamp, seen: int, names: set[str], told: History) -> None:
+    torn = [[*name, digests] for name, digests in told.torn.items()]
+    state = msgspec.to_builtins(msgspec.structs.replace(told, events=[], torn={}))
+    head = msgspec.json.encode({"stamp": stamp, "seen_ns": seen, "state": state, "torn": torn})
+    files.derive(layout.remembered(directory), head + b"\n" + msgspec.json.encode(sorted(names)))
+
+
+def _recalled(files: Files, directory: str) -> tuple[DirectoryStamp | None, History, Callable[[], set[str]]] | None:
+    """The directory's stamp (None: it was too young to tell), the sum of its events, and their names when asked for."""
+    try:
+        head, _, names = files.read(layout.remembered(directory)).partition(b"\n")
+        document: Any = msgspec.json.decode(head)
+        told = typed(document["state"], History)
+        torn = {(kind, name): digests for kind, name, digests in document["torn"]}
+        stamp = tuple(document["stamp"]) if document["seen_ns"] - document["stamp"][0] > RACY_NS else None
+        return stamp, msgspec.structs.replace(told, torn=torn), lambda: set(msgspec.json.decode(names))
+    except (OSError, ValueError, TypeError, KeyError, msgspec.MsgspecError):
+        return None
+
+
+def marks(files: Files, directory: str, read: Callable[[str], Marks]) -> dict[str, Marks]:
+    """{key: marks} of the versions in a directory; `read` gives those of a key.
+
+    One that is another file than was remembered, by time, size and number, is read again.
+    """
+    known, whole = _known_marks(files, directory)
+    if whole:
+        return {key: each for key, (_, each) in known.items()}
+    stamp, seen, stamps = _stamp(files, directory), time.time_ns(), _stamps(files, directory)
+    found = {
+        key: known[key][1] if key in known and known[key][0] == each else read(key) for key, each in stamps.items()
+    }
+    if len(stamps) > _FEW_VERSIONS:
+        entries = {key: (stamps[key], sorted(each)) for key, each in found.items()}
+        data = msgspec.json.encode({"stamp": stamp, "seen_ns": seen, "entries": entries})
         files.derive(layout.remembered(directory), data)
     return found
 
 
-def _known(files: Files, directory: str, type_: type[T]) -> tuple[dict[str, tuple[Stamp, T]], dict[str, T] | None]:
-    """What is remembered, by key; and the whole answer where nothing was renamed in the directory since."""
+def _known_marks(files: Files, directory: str) -> tuple[dict[str, tuple[Stamp, Marks]], bool]:
+    """What is remembered, by key, and whether nothing was renamed in the directory since."""
     try:
         document: Any = msgspec.json.decode(files.read(layout.remembered(directory)))
-        stamp = _directory_stamp(files, directory)
-        entries = {key: (tuple(stamp), value) for key, (stamp, value) in document["entries"].items()}
-        values = typed({key: value for key, (_, value) in entries.items()}, dict[str, type_])  # type: ignore[valid-type]
-        same = tuple(document["directory"]) == stamp and document["seen_ns"] - stamp[0] > RACY_NS
+        stamp = tuple(document["stamp"])
+        known = {
+            key: (tuple(each), {(mark, value) for mark, value in marked})
+            for key, (each, marked) in document["entries"].items()
+        }
+        return known, stamp == _stamp(files, directory) and document["seen_ns"] - stamp[0] > RACY_NS
     except (OSError, ValueError, TypeError, KeyError, msgspec.MsgspecError):
-        return {}, None
-    return {key: (stamp, values[key]) for key, (stamp, _) in entries.items()}, values if same else None
+        return {}, False
 
 
-def _directory_stamp(files: Files, directory: str) -> tuple[int, int]:
+def _stamp(files: Files, directory: str) -> DirectoryStamp:
     try:
         found = os.stat(files.path(directory))
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_ino
+
+
+def _keys(files: Files, directory: str) -> list[str]:
+    return [name[:-5] for name in files.names(directory) if name.endswith(".json")]
 
 
 def _stamps(files: Files, directory: str) -> dict[str, Stamp]:
@@ -82,8 +135,4 @@ def _stamps(files: Files, directory: str) -> dict[str, Stamp]:
                     stamps[entry.name[:-5]] = (found.st_mtime_ns, found.st_size, found.st_ino)
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return stamps
-
-
-def _in_order(stamps: dict[str, Stamp]) -> list[str]:
-    return sorted(stamps, key=lambda key: (len(key), key))
+    return dict(sorted(stamps.items(), key=lambda each: (len(each[0]), each[0])))

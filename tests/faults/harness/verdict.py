@@ -18,10 +18,11 @@ from .workloads import AFTERWARDS
 
 # What a fault may leave behind, all of it mendable: a temporary file, a run without an end, a torn line, an artifact
 # that is reached before its run tells of it or, where the power went, not any more, the files of a run that was removed,
-# a stage's file or a version that is not yet as the history says.
+# a stage's file or a version that is not yet as the history says, a version whose registration is not yet told.
 LEFT = {
     "leftover", "run-vanished", "metrics-damaged", "metrics-differ", "artifact-unlinked", "artifact-altered",
     "run-missing", "stage-disagrees", "half-removed", "half-restored", "version-missing",
+    "unregistered",
 }  # fmt: skip
 
 Point = tuple[int, float]

@@ -83,9 +83,14 @@ def _problems(workspace: Workspace) -> list[Problem]:
         except MlcliError:
             continue  # told by the examination of its events
         for finding in checking.check_names(workspace, model):
-            mendable = finding.code in {"stage-disagrees", Corrupt.code}
             problems.append(
-                Problem(code=finding.code, where=finding.subject, message=finding.message, mendable=mendable)
+                Problem(
+                    code=finding.code,
+                    where=finding.subject,
+                    message=finding.message,
+                    mendable=finding.code in {"stage-disagrees", "alias-disagrees", Corrupt.code},
+                    serious=finding.severity is checking.Severity.ERROR,
+                )
             )
         problems += _half_moved(workspace, model, history)
     return [*problems, *_loose_code(workspace)]
@@ -177,9 +182,9 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
     if problem.code == "leftover":
         files.move(problem.where, f"{layout.TRASH}/{problem.where.rpartition('/')[2]}")
         return [f"moved {problem.where} to the trash"]
-    if problem.code in {"stage-disagrees", Corrupt.code}:
-        model, _, stage = problem.where.rpartition("@")
-        return _restate(workspace, model, Stage(stage))
+    if problem.code in {"stage-disagrees", "alias-disagrees", Corrupt.code}:
+        model, _, name = problem.where.rpartition("@")
+        return _restate(workspace, model, name)
     return []
 
 
@@ -202,16 +207,22 @@ def _run_id(where: str) -> str:
     return where.split("/")[2].removesuffix(".json")
 
 
-def _restate(workspace: Workspace, model: str, stage: Stage) -> list[str]:
-    store = workspace.store
+def _restate(workspace: Workspace, model: str, name: str) -> list[str]:
+    """Let the file of a stage or an alias say what the history says."""
+    store, stage = workspace.store, Stage(name) if name in {each.value for each in Stage} else None
     with store.changing(model):
-        held, event = store.history(model).holders.get(stage, (None, ""))
+        history = store.history(model)
+        held, event = (history.holders.get(stage) if stage else history.aliases.get(name)) or (None, "")
         numbers = [number for number in store.version_numbers(model) if _digest_of(workspace, model, number) == held]
         if held is not None and not numbers:
             return []
         number = numbers[0] if numbers else None
-        store.set_holder(model, stage, Holder(number=number, version=held, event=event))
-    return [f"{model}@{stage.value} says {number or 'nobody'} again, as the history does"]
+        holder = Holder(number=number, version=held, event=event)
+        if stage:
+            store.set_holder(model, stage, holder)
+        else:
+            store.set_alias(model, name, holder)
+    return [f"{model}@{name} says {number or 'nobody'} again, as the history does"]
 
 
 def _digest_of(workspace: Workspace, model: str, number: int) -> str:

@@ -397,6 +397,15 @@ def test_an_alias_that_no_event_gave_is_found(whole):
     assert found(checking.check(whole)) == [("alias-disagrees", ERROR, "iris@champion")]
 
 
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_an_alias_file_is_mended_from_the_history(whole, registry_path: Path, how: str):
+    registry.alias(whole, "iris@1", "champion")
+    path = registry_path / "aliases" / "champion.json"
+    path.unlink() if how == "gone" else path.write_text("{")
+    assert doctor.examined(whole, fix=True).mended == ["iris@champion says 1 again, as the history does"]
+    assert found(checking.check(whole)) == []
+
+
 # Gates and force
 
 GATES = "[tool.mlcli.stages.production]\nrequire = ['metrics.accuracy >= 0.95', 'clean']\nforce = true\n"

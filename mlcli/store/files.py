@@ -45,26 +45,27 @@ class Files:
     def read(self, name: str) -> bytes:
         """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
         with Reading(name):
-            descriptor = self._opened(name)
+            descriptor, size = self._opened(name)
             try:
-                found = os.fstat(descriptor)
-                if found.st_size > MAX_DOCUMENT:
-                    raise Corrupt(f".mlruns/{name} has {found.st_size} bytes; a document has at most {MAX_DOCUMENT}")
-                return read_all(descriptor, found.st_size)
+                if size > MAX_DOCUMENT:
+                    raise Corrupt(f".mlruns/{name} has {size} bytes; a document has at most {MAX_DOCUMENT}")
+                return read_all(descriptor, size)
             finally:
                 os.close(descriptor)
 
-    def _opened(self, name: str) -> int:
+    def _opened(self, name: str) -> tuple[int, int]:
+        """A descriptor of a regular file, and its size."""
         try:
             descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise Corrupt(f".mlruns/{name} is a symbolic link", "mlcli doctor") from None
             raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
             raise Corrupt(f".mlruns/{name} is not a file", "mlcli doctor")
-        return descriptor
+        return descriptor, found.st_size
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory, unsorted; none where it does not exist."""
@@ -180,7 +181,7 @@ class Files:
         """A file's content, `size` bytes at a time; nothing where there is no such file."""
         with Reading(name):
             try:
-                descriptor = self._opened(name)
+                descriptor, _ = self._opened(name)
             except FileNotFoundError:
                 return
             try:

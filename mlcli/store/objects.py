@@ -230,8 +230,11 @@ def _digest_of(data: bytes) -> str:
 
 def digest_of_file(path: str) -> str:
     """The digest of a file's content; NotFound or InvalidValue where it cannot be read."""
-    reading, _ = _opened(path)
+    reading, size = _opened(path)
     try:
+        if size <= _SMALL and len(data := os.read(reading, size + 1)) == size:
+            return _digest_of(data)
+        os.lseek(reading, 0, os.SEEK_SET)
         return _digested(reading)[1]
     finally:
         os.close(reading)
@@ -241,9 +244,11 @@ def verify(files: Files, artifact: Artifact) -> str:
     """The path of the artifact's content, read and found unaltered; else Missing or Corrupt."""
     name = layout.object_path(artifact.digest)
     path = files.path(name)
-    if not files.exists(name):
-        raise Missing(f"{quoted(artifact.path)} is not in this clone: .mlruns/{name} is missing")
-    if digest_of_file(path) != artifact.digest:
+    try:
+        digest = digest_of_file(path)
+    except NotFound:
+        raise Missing(f"{quoted(artifact.path)} is not in this clone: .mlruns/{name} is missing") from None
+    if digest != artifact.digest:
         raise Corrupt(f"{quoted(artifact.path)} was altered: .mlruns/{name} does not match its digest", "mlcli doctor")
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -118,10 +118,11 @@ def started(
         program = shutil.which(program, path=environ["PATH"]) or ""
     if not os.path.isabs(program):
         raise failure(f"{argv[0]} is not installed", f"install it, or name another way to sign: {SET_A_KEY}")
-    if asking:
-        environ.setdefault("GPG_TTY", os.ttyname(0))
-    else:
+    if not asking:
         environ["SSH_ASKPASS_REQUIRE"] = "never"
+    elif "GPG_TTY" not in environ:
+        with suppress(OSError):
+            environ["GPG_TTY"] = os.ttyname(0)
     given: dict[str, Any] = {"input": stdin} if stdin or not asking else {}
     try:
         done = subprocess.run(

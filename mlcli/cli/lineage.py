@@ -98,7 +98,8 @@ def _written(text: str, form: Form, to: str) -> str:
 
     path = os.path.join(to, _FILES[form]) if _is_directory(to) else to
     try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if to.endswith(os.sep):
+            os.makedirs(to, exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text + "\n")
     except OSError as fault:

@@ -48,8 +48,7 @@ def descendants(
     With `through`, only what read content of these digests of the roots.
     """
     walk = _Walk(known, roots)
-    first = known.having("input", files)
-    for reader in first:
+    for reader in reversed(known.having("input", files)):
         read = sorted({each.path for each in reader.inputs if each.digest in files})
         walk.note(reader, Step(run="", kind=READ, paths=read))
     frontier = [*roots, *(run for run in walk.take_new() if run.id not in walk.roots)]

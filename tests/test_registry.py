@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -357,3 +358,94 @@ def test_a_makefile_that_runs_again_does_not_take_a_version_out_of_production(wo
     registry.promote(workspace, "iris@1", "production")
     again = registry.promote(workspace, "iris@1", "staging", once=True)
     assert (again.made, again.to_stage) == (False, Stage.PRODUCTION)
+
+
+# Names
+
+
+@pytest.mark.parametrize("twin", ["Iris", "IRIS", "ﬁg", "ﬀig"])
+def test_a_model_is_not_called_as_another_in_other_letters(run, workspace, twin: str):
+    registry.register(workspace, "iris", run.id)
+    registry.register(workspace, "fig", run.id)
+    registry.register(workspace, "ffig", run.id)
+    with pytest.raises(InvalidName, match="differ in case or spelling only"):
+        registry.register(workspace, twin, run.id)
+    assert workspace.store.models() == ["ffig", "fig", "iris"]
+
+
+def test_a_name_in_unicodes_decomposed_form_is_refused(run, workspace):
+    registry.register(workspace, "caf\u00e9", run.id)
+    with pytest.raises(InvalidName, match="composed form"):
+        registry.register(workspace, "cafe\u0301", run.id)
+
+
+# What another process is about
+
+
+STOPPED = """
+import os, signal, sys
+from mlcli import registry
+from mlcli.workspace import Workspace
+workspace = Workspace.find()
+def step(event, arguments):
+    if event == "os.link" and "/versions/" in str(arguments[1]):
+        after.append(1)
+    elif after and event == "open" and arguments[2] & os.O_CREAT:
+        after.clear()
+        print("claimed", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+after = []
+sys.addaudithook(step)
+print(registry.register(workspace, "iris", "dirty").version.ref, flush=True)
+"""
+
+
+def test_a_version_that_is_being_registered_by_another_process_is_promoted_once_that_is_done(story, mlcli):
+    other = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "claimed\n"
+    promoting = subprocess.Popen(
+        ["mlcli", "promote", "iris@3", "production"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        promoting.communicate(timeout=1)
+    other.send_signal(signal.SIGCONT)
+    told = promoting.communicate()
+    assert (other.communicate()[0], other.returncode) == ("iris@3\n", 0)
+    assert (promoting.returncode, told[1], told[0].splitlines()[0]) == (
+        0, "", "iris@3: None -> Production (archived iris@2)",
+    )  # fmt: skip
+    assert [finding.code for finding in checking.check(Workspace.find()).findings] == ["dirty"]
+
+
+def test_a_version_whose_registration_was_killed_half_way_is_told_of_by_the_next_that_asks_for_it(story):
+    other = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    other.stdout.readline()
+    other.kill()
+    other.communicate()
+    workspace = Workspace.find()
+    assert "unregistered" in [finding.code for finding in checking.check(workspace).findings]
+    assert registry.register(workspace, "iris", "dirty", once=True).made is False
+    assert "unregistered" not in [finding.code for finding in checking.check(workspace).findings]
+
+
+# Long histories
+
+
+@pytest.mark.slow
+def test_ten_thousand_transitions_are_told_checked_and_moved_on(story, workspace, mlcli):
+    store = workspace.store
+    one, two = store.version("iris", 1), store.version("iris", 2)
+    heads = store.history("iris").heads
+    template = store.history("iris").events[-1]
+    for number in range(5000):
+        for version, other in ((one, two), (two, one)):
+            event = replace(template, version=version.digest, archived=[other.digest], parents=heads, why=str(number))
+            heads = [store.add_event(event).digest]
+    # The file of the stage still names the event of before.
+    assert mlcli("doctor", "--fix").returncode == 0
+    assert mlcli("show", "iris@production").stdout.startswith("iris@2  Production")
+    assert len(mlcli("history", "iris").stdout.splitlines()) == 10_004
+    assert mlcli("rollback", "iris").stdout.startswith("iris@1: Archived -> Production (archived iris@2)")
+    assert (mlcli("check").returncode, mlcli("check").stderr) == (0, "")

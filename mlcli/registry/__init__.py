@@ -22,7 +22,6 @@ from .reading import state_of as state_of
 from .reading import version_at as version_at
 from .reading import versions_from as versions_from
 from .registering import Registered as Registered
-from .registering import announced as announced
 from .registering import register as register
 from .saying import Said as Said
 from .saying import approve as approve

@@ -198,8 +198,12 @@ def _standing(workspace: Workspace, version: ModelVersion, history: History, sta
     """The versions that stand in an exclusive stage now; the one that holds its name comes last."""
     if not stage.exclusive:
         return []
-    there = [digest for digest, where in history.stages.items() if where is stage and digest != version.digest]
+    there = {digest for digest, where in history.stages.items() if where is stage}
+    if ("stage", stage.value) in history.torn:  # what one branch archived and another did not is settled with it
+        torn = {digest for kind, digest in history.torn if kind == "version"}
+        there |= {digest for digest in torn if not history.stage_of(digest).exclusive}
+    there.discard(version.digest)
     held = history.holders.get(stage, (None, ""))[0]
-    found = [version_of_digest(workspace, version.model, history, digest) for digest in there]
+    found = [version_of_digest(workspace, version.model, history, digest) for digest in sorted(there)]
     standing = [each for each in found if each is not None]
     return sorted(standing, key=lambda other: other.digest == held)

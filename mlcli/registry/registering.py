@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..chronicle import tell
-from ..domain.history import Action, History
+from ..chronicle import announced
 from ..domain.model import ModelVersion
 from ..domain.names import check_name, quoted, sounding
 from ..domain.query import Both, Compare, Negated
@@ -77,13 +76,6 @@ def register(
         last = max([history.last_number, *workspace.numbers_in_git(model)])  # so that no number is used again
         version = workspace.store.add_version(version, above=last)
         return Registered(version=announced(workspace, version, history), made=True)
-
-
-def announced(workspace: Workspace, version: ModelVersion, history: History) -> ModelVersion:
-    """The version, with the event that tells of its registration, also where a command was killed before it could."""
-    if version.digest not in history.registered:
-        tell(workspace, version, Action.REGISTERED, history, number=version.number)  # why is in the version alone
-    return version
 
 
 def _refuse_unpushed(workspace: Workspace, run: Run) -> None:

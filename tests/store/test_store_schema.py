@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mlcli.domain.history import Event, Holder
+from mlcli.domain.history import Action, Event, Holder
 from mlcli.domain.model import ModelVersion
 from mlcli.domain.observed import Capture, Code, Elsewhere, Fit, Module, Output, Reuse, Usage
 from mlcli.domain.reproduction import Reproduction, Verdict
@@ -162,6 +162,11 @@ EVENT = Event(
     model="iris", version="sha256:" + "1" * 64, from_stage=Stage.STAGING, to_stage=Stage.PRODUCTION,
     archived=["sha256:" + "2" * 64], parents=["sha256:" + "3" * 64], at=AT, by=ADA, commit="d" * 40, why="better",
 )  # fmt: skip
+SAID = replace(EVENT, action=Action.TAGGED, tags={"team": "a", "draft": None}, alias="champion", number=3)
+GATED = replace(
+    EVENT, gates={"clean": "its commit is 8888888"}, forced={"metrics.accuracy >= 0.95": "0.9, and at least 0.95 is asked"},
+    rollback=True, signature="-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n",
+)  # fmt: skip
 HOLDER = Holder(number=3, version="sha256:" + "1" * 64, event="sha256:" + "4" * 64)
 
 STORED = {
@@ -171,6 +176,9 @@ STORED = {
     "seen-run.json": ("run", schema.run_fields(SEEN)),
     "version.json": ("version", schema.version_fields(VERSION)),
     "event.json": ("event", schema.event_fields(EVENT)),
+    "said-event.json": ("event", schema.event_fields(SAID)),
+    "gated-event.json": ("event", schema.event_fields(GATED)),
+    "alias.json": ("alias", schema.holder_fields(HOLDER)),
     "stage.json": ("stage", schema.holder_fields(HOLDER)),
     "store.json": ("store", {}),
 }
@@ -185,6 +193,7 @@ def read(name: str, data: bytes):
         "version": lambda: replace(schema.version_from(document, 3, name), digest=""),
         "event": lambda: replace(schema.event_from(document, name), digest=""),
         "stage": lambda: schema.holder_from(document, name),
+        "alias": lambda: schema.holder_from(document, name),
         "store": lambda: None,
     }[kind]()
 
@@ -196,6 +205,9 @@ MEANT = {
     "seen-run.json": SEEN,
     "version.json": VERSION,
     "event.json": EVENT,
+    "said-event.json": SAID,
+    "gated-event.json": GATED,
+    "alias.json": HOLDER,
     "stage.json": HOLDER,
     "store.json": None,
 }
@@ -346,8 +358,7 @@ def test_what_cannot_be_trusted_is_reported_and_not_read(data: bytes, told: str)
     with pytest.raises(Corrupt) as caught:
         schema.decode(data, "run", "x")
     assert caught.value.message.startswith(told)
-    merge = "git checkout --theirs x (or --ours), then mlcli doctor --fix"
-    assert caught.value.hint == (merge if "merge" in told else "mlcli doctor")
+    assert caught.value.hint == ("mlcli doctor --fix" if "merge" in told else "mlcli doctor")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pexpect
 import pytest
 from msgspec.structs import replace
 
@@ -258,7 +259,20 @@ def test_a_passphrase_is_not_asked_for_where_nobody_is_there(signer, git, keys: 
         text=True,
         timeout=60,
     )
-    assert "CannotSign: ~/.ssh/locked.pub cannot be used: its passphrase was not given" in done.stderr
+    assert "CannotSign: ~/.ssh/locked.pub cannot be used: it was not given its passphrase" in done.stderr
+
+
+@pytest.mark.parametrize(("typed", "told"), [("secret words", "signed"), ("guess", "it was not given its passphrase")])
+def test_a_passphrase_is_asked_for_at_a_terminal(signer, git, keys: Path, typed: str, told: str):
+    new_key(keys / "locked", "secret words")
+    git("config", "--global", "user.signingkey", "~/.ssh/locked.pub")
+    code = "from mlcli.workspace import Workspace; Workspace.find().sign('x'); print('signed')"
+    child = pexpect.spawn(sys.executable, ["-c", code], cwd=signer.root, encoding="utf-8", timeout=60, echo=False)
+    child.expect("passphrase")
+    child.sendline(typed)
+    child.expect(pexpect.EOF)
+    assert told in child.before
+    assert typed not in child.before
 
 
 # What is never started
@@ -350,7 +364,9 @@ def test_without_a_key_or_allowed_signers_the_gate_says_so(iris, git):
     git("config", "--global", "--unset", "user.signingkey")
     keyless = outcome(again(iris))
     assert (unknown.passed, keyless.passed) == (False, False)
-    assert unknown.told.startswith("nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set; git config ")
+    assert unknown.told.startswith(
+        "nothing says whose keys are allowed: gpg.ssh.allowedSignersFile is not set; git config "
+    )
     assert keyless.told.startswith("git has no key to sign with: user.signingkey is not set; git config --global")
 
 

@@ -150,7 +150,7 @@ def _why(ended: Ended) -> str:
     if "No private key found" in ended.told:
         return "its private key is neither beside it nor with the agent"
     if "incorrect passphrase" in ended.told:
-        return "its passphrase was not given"
+        return "it was not given its passphrase"
     lines = [line.strip() for line in ended.told.splitlines() if line.strip() and not line.startswith("Signing ")]
     # Without paths of this machine: it may be kept with a promotion.
     return re.sub(r"(?<![\w.~-])/\S*/", ".../", _shown(lines[-1])) if lines else f"ssh-keygen gave {ended.code}"

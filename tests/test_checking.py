@@ -316,18 +316,48 @@ def test_an_event_of_another_shape_or_model_is_found(whole, registry_path: Path,
     assert (found(report)[0], report.versions) == (("corrupt", ERROR, "iris"), ["iris@1", "iris@2"])
 
 
+def test_events_that_name_each_other_as_parents_are_damaged_ones(whole, registry_path: Path):
+    first, *_, last = (event.digest for event in whole.store.history("iris").events)
+    edited(registry_path / "events" / f"{first[7:]}.json", "parents", [last])
+    edited(registry_path / "events" / f"{last[7:]}.json", "parents", [first])
+    assert [each for each in found(checking.check(whole)) if each[0] == "corrupt"] == [("corrupt", ERROR, "iris")] * 2
+
+
+def test_a_copy_of_an_event_under_another_name_is_found(whole, registry_path: Path):
+    event = next((registry_path / "events").iterdir())
+    shutil.copy(event, event.with_name("0" * 64 + ".json"))
+    assert found(checking.check(whole)) == [("corrupt", ERROR, "iris")]
+
+
 @pytest.fixture
 def said(whole):
     """Append an event to the model of `whole`, as another hand would: said(version number, field=...)."""
 
     def append(number: int, **fields):
-        event = Event(
-            model="iris", version=whole.store.version("iris", number).digest, parents=whole.store.history("iris").heads,
-            **{"from_stage": Stage.NONE, "to_stage": Stage.NONE, "at": whole.now(), "by": Person(name="Ada Lovelace", email="ada@example.com"), "action": Action.NOTED, **fields},
-        )  # fmt: skip
+        usual = {
+            "model": "iris", "version": whole.store.version("iris", number).digest, "action": Action.NOTED,
+            "from_stage": Stage.NONE, "to_stage": Stage.NONE, "at": whole.now(),
+            "by": Person(name="Ada Lovelace", email="ada@example.com"), "parents": whole.store.history("iris").heads,
+        }  # fmt: skip
+        event = Event(**{**usual, **fields})
         return whole.store.add_event(event)
 
     return append
+
+
+def test_an_event_of_another_models_version_is_found(whole, said, record):
+    other = registry.register(whole, "other", record(model="other").id).version
+    said(1, version=other.digest)
+    assert found(checking.check(whole)) == [("version-missing", ERROR, "iris")]
+
+
+@pytest.mark.slow
+def test_a_history_of_ten_thousand_events_is_checked(whole):
+    event = whole.store.history("iris").events[-1]
+    for number in range(10_000):
+        event = whole.store.add_event(replace(event, action=Action.NOTED, why=f"{number}", parents=[event.digest]))
+    whole.store.set_alias("iris", "champion", whole.store.holder("iris", Stage.PRODUCTION))
+    assert found(checking.check(whole)) == [("alias-disagrees", ERROR, "iris@champion")]
 
 
 def test_an_event_from_the_future_is_doubted(whole, said):

@@ -16,7 +16,7 @@ from .finding import Report as Report
 from .finding import Severity as Severity
 from .finding import damage
 from .names import check_names as check_names
-from .names import name_twins
+from .names import check_times, name_twins
 from .rules import check_forced, check_gates
 from .signatures import check_signatures
 
@@ -37,6 +37,7 @@ def check(
     for model in models:
         findings += [damage(subject, error) for subject, error in recorded[model].unread]
         findings += check_names(workspace, model, recorded[model])
+        findings += check_times(workspace, recorded[model])
     versions = _versions(recorded, chosen, stage)
     stages = {version.digest: recorded[version.model].history.stage_of(version.digest) for version in versions}
     findings += check_commits(workspace, versions, stages)

@@ -24,7 +24,6 @@ def check_names(workspace: Workspace, model: str, recorded: Recorded | None = No
     return [
         *_unsettled(recorded),
         *_missing_events(workspace, recorded),
-        *_from_the_future(workspace, recorded),
         *_missing_versions(recorded),
         *_numbers(recorded),
         *_holders(workspace, recorded),
@@ -112,7 +111,8 @@ def _where_it_is(workspace: Workspace, model: str, event: str) -> str:
     return f"git checkout {branch} -- {events}" if branch else f"git log --all -- {path}"
 
 
-def _from_the_future(workspace: Workspace, recorded: Recorded) -> Iterator[Finding]:
+def check_times(workspace: Workspace, recorded: Recorded) -> Iterator[Finding]:
+    """Whether anything happened later than now, by more than clocks differ."""
     limit = workspace.now() + AHEAD
     told = "clocks differ, or a date was made up"
     for version in recorded.versions:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _MANY = 100
 
 
-def recorded(table: Callable[[str], DocumentDir], model: str) -> Recorded:
-    """What is recorded of a model, where `table` gives the documents of a directory."""
+def recorded(table: Callable[[str], DocumentDir], model: str, event_of: Callable[[str, str], Event]) -> Recorded:
+    """What is recorded of a model, where `table` gives the documents of a directory, and `event_of` reads an event."""
     versions, events = table(layout.versions(model)), table(layout.events(model))
     numbers, names = [key for key in versions if key.isdecimal()], list(events)
     if len(numbers) + len(names) > _MANY:
@@ -42,7 +42,7 @@ def recorded(table: Callable[[str], DocumentDir], model: str) -> Recorded:
             lost.add(int(number))
     for name in names:
         try:
-            told.append(event_in(events, model, name))
+            told.append(event_of(model, name))
         except KeyError:
             continue
         except MlcliError as error:
@@ -61,14 +61,3 @@ def _version(table: DocumentDir, model: str, key: str) -> CheckedVersion:
     if version.model != model:
         raise Corrupt(f"{where} is a version of {quoted(version.model)}", "mlcli doctor")
     return version
-
-
-def event_in(table: DocumentDir, model: str, key: str) -> Event:
-    """One event; Corrupt where it is not what its name says."""
-    where = f".mlruns/{table.name(key)}"
-    event = schema.event_from(table[key], where)
-    if event.digest != f"sha256:{key}":
-        raise Corrupt(f"{where} does not carry the digest of its name", "mlcli doctor")
-    if event.model != model:
-        raise Corrupt(f"{where} is an event of {quoted(event.model)}", "mlcli doctor")
-    return event

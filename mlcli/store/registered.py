@@ -141,7 +141,7 @@ class RegisteredDocuments:
     def recorded(self, model: str) -> Recorded:
         from .anew import recorded
 
-        return recorded(self._directory, model)
+        return recorded(self._directory, model, self._event)
 
     def body_digest(self, event: Event) -> str:
         return schema.event_body(event)

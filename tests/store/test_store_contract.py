@@ -492,6 +492,17 @@ def test_a_version_is_called_by_a_digest_that_its_number_is_no_part_of(store, ve
     assert (one.digest == again.digest, one.digest[:7], len(one.digest)) == (True, "sha256:", 71)
 
 
+def test_what_is_recorded_of_a_model_is_read_at_once(store, version):
+    one, two = store.add_version(version), store.add_version(replace(version, why="second"))
+    told = Event(model="iris", version=one.digest, from_stage=Stage.NONE, to_stage=Stage.PRODUCTION, at=AT, by=ADA)
+    event = store.add_event(told)
+    recorded = store.recorded("iris")
+    assert [(each.ref, each.digest, each.run.git, each.files) for each in recorded.versions] == [
+        (each.ref, each.digest, each.run.git, each.files) for each in (one, two)
+    ]
+    assert (recorded.history.events, recorded.unread, store.recorded("churn").versions) == ([event], [], [])
+
+
 def test_what_is_not_registered_is_not_found(store, version):
     store.add_version(version)
     assert (store.version_numbers("churn"), store.history("churn").events, store.holder("churn", Stage.STAGING)) == (

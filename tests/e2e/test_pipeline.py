@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pydot
 import pytest
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "pipelines.md"
@@ -143,3 +144,37 @@ def test_stages_that_do_not_need_each_other_go_on_at_once(project, mlcli) -> Non
     edit(project / "raw.csv", "2,4", "2,5")
     assert sorted(make("-j2", "train", "count")) == ["counted", "prepared", "trained"]
     assert mlcli("doctor").returncode == 0
+
+
+STEPS = {
+    ("raw.csv", "prepare.py"), ("prepare.py", "clean.csv"), ("clean.csv", "train.py"), ("train.py", "model.json"),
+    ("model.json", "evaluate.py"), ("clean.csv", "evaluate.py"),
+}  # fmt: skip
+
+
+def lineage(mlcli, *arguments: str) -> str:
+    done = mlcli("lineage", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def edges(mlcli, ref: str) -> set[tuple[str, str]]:
+    """Which file led to which script, and which script to which file."""
+    graph = json.loads(lineage(mlcli, ref, "--json"))["graph"]
+    runs = json.loads(mlcli("ls", "--json").stdout)["runs"]
+    scripts = {f"run:{run['id']}": run["command"]["argv"][1] for run in runs}
+    label = {node["id"]: scripts.get(node["id"], node["label"]) for node in graph["nodes"]}
+    return {(label[e["source"]], label[e["target"]]) for e in graph["edges"] if e["kind"] in {"read", "made"}}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:'\\w+' deprecated")
+def test_three_commands_are_one_graph_in_each_format(project, mlcli) -> None:
+    assert edges(mlcli, "@") >= STEPS
+    assert edges(mlcli, "raw.csv") >= STEPS
+    (graph,) = pydot.graph_from_dot_data(lineage(mlcli, "raw.csv", "--format", "dot"))
+    assert len(graph.get_edges()) >= len(STEPS)
+    chart = lineage(mlcli, "raw.csv", "--format", "mermaid")
+    assert (chart.startswith("flowchart LR\n"), chart.count(" --> ")) == (True, len(graph.get_edges()))
+    tree = lineage(mlcli, "raw.csv").splitlines()
+    assert [line.index("run") for line in tree if "prepare.py" in line or "train.py" in line] == [6, 9]

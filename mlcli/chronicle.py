@@ -41,6 +41,13 @@ def tell(
     return workspace.store.add_event(event)
 
 
+def announced(workspace: Workspace, version: ModelVersion, history: History) -> ModelVersion:
+    """The version, with the event that tells of its registration, also where a command was killed before it could."""
+    if version.digest not in history.registered:
+        tell(workspace, version, Action.REGISTERED, history, number=version.number)  # why is in the version alone
+    return version
+
+
 def drafted(
     workspace: Workspace,
     version: ModelVersion,

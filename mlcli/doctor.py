@@ -7,10 +7,10 @@ import platform
 
 from msgspec import Struct
 
-from . import __version__, checking, tracking
-from .domain.history import Action, History, Holder
+from . import __version__, checking, merging, tracking
+from .chronicle import announced, restate
+from .domain.history import Action, History
 from .domain.run import RunStatus
-from .domain.stage import Stage
 from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
 from .store import examine, layout, points
 from .store.examine import Problem
@@ -36,10 +36,11 @@ def examined(workspace: Workspace, *, fix: bool = False) -> Examination:
     facts = _facts(workspace, made=made)
     if not made:
         return Examination(facts=facts, problems=[])
-    mended = []
+    mended: list[str] = []
     if fix:
+        mended = _merged(workspace)
         found = _problems(workspace)
-        mended = [line for problem in found if problem.mendable for line in _mended(workspace, problem)]
+        mended += [line for problem in found if problem.mendable for line in _mended(workspace, problem)]
     return Examination(facts=facts, problems=_problems(workspace), mended=mended)
 
 
@@ -76,7 +77,46 @@ def _facts(workspace: Workspace, *, made: bool) -> dict[str, str]:
 
 
 def _problems(workspace: Workspace) -> list[Problem]:
-    problems = list(examine.problems(workspace.store))
+    conflicts = merging.conflicts(workspace)
+    problems = _of_merges(workspace)
+    problems += [each for each in examine.problems(workspace.store) if each.where not in conflicts]
+    problems += [each for each in _of_histories(workspace) if not conflicts & _files(each.where)]
+    return [*problems, *_loose_code(workspace)]
+
+
+def _of_merges(workspace: Workspace) -> list[Problem]:
+    """Conflicts of a merge, and what one left out; each says what --fix does about it."""
+    try:
+        found = merging.troubles(workspace)
+    except (Corrupt, GitError):
+        return []  # told by the examination of its documents
+    return [
+        Problem(
+            code="conflict" if each.conflict else "left-out",
+            where=each.where,
+            message=f"--fix: {each.message}" if each.mendable else each.message,
+            mendable=each.mendable,
+        )
+        for each in found
+    ]
+
+
+def _merged(workspace: Workspace) -> list[str]:
+    try:
+        return merging.settle(workspace)
+    except (Corrupt, GitError, Missing, NotFound):
+        return []
+
+
+def _files(where: str) -> set[str]:
+    """The files that may be meant by a name as iris@production."""
+    model, _, name = where.rpartition("@")
+    return {f"{kind(model)}/{name}.json" for kind in (layout.versions, layout.stages, layout.aliases)}
+
+
+def _of_histories(workspace: Workspace) -> list[Problem]:
+    """What is not whole in the models' histories, and names that do not say what they say."""
+    problems = []
     for model in sorted({*workspace.store.models(), *workspace.store.histories()}):
         try:
             history = workspace.store.history(model)
@@ -87,13 +127,13 @@ def _problems(workspace: Workspace) -> list[Problem]:
                 Problem(
                     code=finding.code,
                     where=finding.subject,
-                    message=finding.message,
-                    mendable=finding.code in {"stage-disagrees", "alias-disagrees", Corrupt.code},
+                    message=f"{finding.message}: {finding.hint}" if finding.code == "unsettled" else finding.message,
+                    mendable=finding.code in {"stage-disagrees", "alias-disagrees", "unregistered", Corrupt.code},
                     serious=finding.severity is checking.Severity.ERROR,
                 )
             )
         problems += _half_moved(workspace, model, history)
-    return [*problems, *_loose_code(workspace)]
+    return problems
 
 
 def _loose_code(workspace: Workspace) -> list[Problem]:
@@ -182,9 +222,13 @@ def _mend(workspace: Workspace, problem: Problem) -> list[str]:
     if problem.code == "leftover":
         files.move(problem.where, f"{layout.TRASH}/{problem.where.rpartition('/')[2]}")
         return [f"moved {problem.where} to the trash"]
+    model, _, name = problem.where.rpartition("@")
     if problem.code in {"stage-disagrees", "alias-disagrees", Corrupt.code}:
-        model, _, name = problem.where.rpartition("@")
-        return _restate(workspace, model, name)
+        return _restated(workspace, model)
+    if problem.code == "unregistered":
+        with store.changing(model):
+            version = announced(workspace, store.version(model, int(name)), store.history(model))
+        return [f"told the history that {version.ref} was registered"]
     return []
 
 
@@ -207,22 +251,17 @@ def _run_id(where: str) -> str:
     return where.split("/")[2].removesuffix(".json")
 
 
-def _restate(workspace: Workspace, model: str, name: str) -> list[str]:
-    """Let the file of a stage or an alias say what the history says."""
-    store, stage = workspace.store, Stage(name) if name in {each.value for each in Stage} else None
+def _restated(workspace: Workspace, model: str) -> list[str]:
+    """Let stages and aliases say what the history says."""
+    store = workspace.store
     with store.changing(model):
         history = store.history(model)
-        held, event = (history.holders.get(stage) if stage else history.aliases.get(name)) or (None, "")
-        numbers = [number for number in store.version_numbers(model) if _digest_of(workspace, model, number) == held]
-        if held is not None and not numbers:
-            return []
-        number = numbers[0] if numbers else None
-        holder = Holder(number=number, version=held, event=event)
-        if stage:
-            store.set_holder(model, stage, holder)
-        else:
-            store.set_alias(model, name, holder)
-    return [f"{model}@{name} says {number or 'nobody'} again, as the history does"]
+        changed = restate(workspace, model, history)
+        held = {stage.value: version for stage, (version, _) in history.holders.items()}
+        held |= {alias: version for alias, (version, _) in history.aliases.items()}
+        numbers = {_digest_of(workspace, model, number): number for number in store.version_numbers(model)}
+    told = {name: numbers.get(held[name] or "") or "nobody" for name in changed}
+    return [f"{model}@{name} says {says} again, as the history does" for name, says in told.items()]
 
 
 def _digest_of(workspace: Workspace, model: str, number: int) -> str:

@@ -67,6 +67,9 @@ COMMANDS = {
     "init": Entry("init", "Make the store now, with hooks or CI lines if asked.", "Set up"),
 }
 
+# What git calls, not people: neither listed nor offered.
+HIDDEN = {"merge-driver": Entry("merge_driver", "Merge two sides of a document of the registry, for git.", "Set up")}
+
 
 class _Commands(MutableMapping[str, Any]):
     """{name: command}; the module is imported on first look-up, and not at all to list names and helps."""
@@ -78,7 +81,7 @@ class _Commands(MutableMapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in self.made:
             return self.made[name]
-        entry = COMMANDS[name]
+        entry = COMMANDS.get(name) or HIDDEN[name]
         if self.only_names:
             return TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
         self.made[name] = _built(name, entry)

@@ -21,10 +21,11 @@ _RUN = re.compile(r"[0-9a-f]{32}")
 
 
 _FILES = re.compile(
-    r"""store\.json | \.gitignore
+    r"""store\.json | \.gitignore | \.gitattributes
     | runs/([0-9a-f]{2})/\1[0-9a-f]{30}
       (\.json | /metrics\.jsonl | /metrics-[0-9a-f-]+\.live | /output\.log | /events/[^/]+ | /artifacts/.+)
-    | models/[^/.][^/]*/(versions/[1-9][0-9]*\.json | events/[0-9a-f]{64}\.json | stages/(staging|production)\.json)
+    | models/[^/.][^/]*/(versions/[1-9][0-9]*\.json | events/[0-9a-f]{64}\.json | stages/(staging|production)\.json
+      | aliases/[^/]+\.json)
     | objects/([0-9a-f]{2})/\5[0-9a-f]{62}
     | (trash|\.cache)/.+""",
     re.X | re.S,

@@ -141,9 +141,7 @@ def _repeated_key(data: bytes) -> str | None:
 
 def _unreadable(data: bytes, where: str, error: Exception) -> Corrupt:
     if b"\n<<<<<<< " in data or data.startswith(b"<<<<<<< "):
-        return Corrupt(
-            f"{where} holds an unresolved merge", f"git checkout --theirs {where} (or --ours), then mlcli doctor --fix"
-        )
+        return Corrupt(f"{where} holds an unresolved merge", "mlcli doctor --fix")
     if not data.strip(b"\0 \r\n\t"):
         told = "holds only zero bytes" if data.strip() else "is empty"
     elif isinstance(error, RecursionError):

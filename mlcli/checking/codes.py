@@ -48,7 +48,7 @@ CODES = {
     ),
     "unsigned": (
         "An event of the version carries no signature (only with `--signed`).",
-        "Let somebody who may sign do it again, with `sign = true` in the settings.",
+        "`sign = true` in `[tool.mlcli]` has all that is done from then on signed; register and promote anew.",
     ),
     "signature-bad": (
         "The signature of an event is of another text, or by a key that is not allowed (only with `--signed`).",

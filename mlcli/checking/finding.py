@@ -51,5 +51,6 @@ def doubt(code: str, subject: str, message: str, hint: str | None = None) -> Fin
 
 def damage(subject: str, error: MlcliError) -> Finding:
     """Find that a document cannot be read."""
-    hint = error.hint if not isinstance(error, Corrupt) else "git checkout the file, or mlcli doctor"
+    usual = isinstance(error, Corrupt) and error.hint in {None, "mlcli doctor"}
+    hint = "git checkout the file, or mlcli doctor" if usual else error.hint
     return fault(error.code, subject, error.message, hint)

@@ -25,7 +25,7 @@ def check_signatures(
 def _check(workspace: Workspace, ref: str, event: Event) -> Finding | None:
     told = f"{event.digest[7:19]}, by which {event.by} {_done(event)} on {event.at:%Y-%m-%d},"
     if not event.signature:
-        hint = f"whoever may sign repeats it: mlcli history {event.model}"
+        hint = "with sign = true in [tool.mlcli] whatever is done from then on is signed"
         return fault("unsigned", ref, f"{told} carries no signature", hint)
     found = workspace.verify(workspace.store.body_digest(event), event.signature, event.by.email, at=event.at)
     if found.good:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -236,6 +238,16 @@ def test_every_code_that_is_found_somewhere_is_listed_and_documented():
 
 
 # Without Typer
+
+
+@pytest.mark.parametrize("line", ["check", "check --staged --quiet", "check --stage=production --json"])
+def test_a_plain_check_loads_neither_typer_nor_gitpython(whole, git, line: str):
+    git("add", "-A")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mlcli", *line.split()], capture_output=True, text=True
+    )
+    loaded = {row.rpartition("|")[2].strip().partition(".")[0] for row in done.stderr.splitlines()}
+    assert (done.returncode, loaded & {"typer", "click", "git", "rich", "pydantic", "sqlite3"}) == (0, set())
 
 
 LINES = [

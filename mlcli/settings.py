@@ -45,6 +45,11 @@ class Settings(Struct, frozen=True):
     no_capture: str = ""
     stages: dict[str, StageRules] = {}
 
+    def signs(self, stage: str | None = None) -> bool:
+        """Whether what is written is signed: everything, or what enters a stage (None: any) that asks for it."""
+        rules = self.stages.values() if stage is None else [self.stages[stage]] if stage in self.stages else []
+        return self.sign == "yes" or any(gate.text == "signed" for each in rules for gate in each.require)
+
 
 _STAGES = "stages"
 _KNOWN = set(Settings.__struct_fields__)

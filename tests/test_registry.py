@@ -449,3 +449,13 @@ def test_ten_thousand_transitions_are_told_checked_and_moved_on(story, workspace
     assert len(mlcli("history", "iris").stdout.splitlines()) == 10_004
     assert mlcli("rollback", "iris").stdout.startswith("iris@1: Archived -> Production (archived iris@2)")
     assert (mlcli("check").returncode, mlcli("check").stderr) == (0, "")
+
+
+def test_a_command_that_is_a_gate_may_write_to_the_history_and_is_run_once(story, repo: Path, mlcli):
+    (repo / "mlcli.toml").write_text(
+        "[stages.staging]\nrequire = [\"command: echo ran >> ../ran && mlcli note $MLCLI_REF 'tried'\"]\n"
+    )
+    done = mlcli("promote", "iris@1", "staging")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "iris@1: Archived -> Staging, 1 gate passed\n")
+    assert (repo / "../ran").read_text() == "ran\n"
+    assert "note       tried" in mlcli("show", "iris@staging").stdout

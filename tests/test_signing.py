@@ -381,14 +381,15 @@ def test_an_event_whose_signature_does_not_hold_does_not_pass(iris, changes, tol
     assert (found.passed, found.told) == (False, told)
 
 
-@pytest.mark.parametrize(("signed", "counts"), [(True, True), (False, False)])
-def test_an_approval_counts_where_its_signature_holds(iris, keys: Path, monkeypatch, signed: bool, counts: bool):
+def test_an_approval_counts_where_its_signature_holds_and_is_given_anew_where_it_has_none(iris, keys: Path, monkeypatch):
     there = allow(iris, *(f"{who} {(keys / 'id.pub').read_text().strip()}" for who in (ADA, GRACE)))
-    Path(there.root, "mlcli.toml").write_text("[stages.production]\nrequire = ['approved', 'signed']\n")
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", GRACE)
-    monkeypatch.setenv("MLCLI_SIGN", "yes" if signed else "no")
+    Path(there.root, "mlcli.toml").write_text("[stages.production]\nrequire = ['approved']\n")
     registry.approve(again(there), "iris@1")
-    assert outcome(again(there)).passed is counts
+    Path(there.root, "mlcli.toml").write_text("[stages.production]\nrequire = ['approved', 'signed']\n")
+    unsigned = outcome(again(there)).passed
+    anew, said = registry.approve(again(there), "iris@1").made, registry.approve(again(there), "iris@1").made
+    assert (unsigned, anew, said, outcome(again(there)).passed) == (False, True, False, True)
 
 
 # With OpenPGP keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -48,13 +48,20 @@ Found = tuple[bool, str] | None
 
 
 def judged(
-    workspace: Workspace, version: ModelVersion, stage: Stage, history: History, *, event: Event | None = None
+    workspace: Workspace,
+    version: ModelVersion,
+    stage: Stage,
+    history: History,
+    *,
+    event: Event | None = None,
+    commands: Sequence[Outcome] = (),
 ) -> list[Outcome]:
     """Judge every gate that the settings put before `stage`; none where there are none.
 
     Without `event` the version is about to be promoted, and commands are run. With the event that put it there it is
     judged again, as things were then: commands are not run, no other version is compared, and what cannot be told in
-    this clone is left out. A gate that cannot be judged is not met, and tells why.
+    this clone is left out. A gate that cannot be judged is not met, and tells why. What `commands`, the outcomes of
+    before, say of gates that are commands holds still: they are not run again.
     """
     rules = workspace.settings.stages.get(stage.value)
     if rules is None:
@@ -62,7 +69,11 @@ def judged(
     before = _before(history, event) if event else history
     case = Case(workspace=workspace, version=version, stage=stage, history=before, event=event, rules=rules)
     outcomes = []
+    ended = {each.gate: each for each in commands}
     for gate in rules.require:
+        if isinstance(gate, Ran) and gate.text in ended:
+            outcomes.append(ended[gate.text])
+            continue
         try:
             found = _judge_of(gate)(case, gate)
         except MlcliError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -110,20 +110,22 @@ def _judged(
 ) -> Iterator[tuple[History, list[Outcome] | None]]:
     """The model's history, kept from changing, and what the gates say to it; None where the version is there already.
 
-    Gates may take minutes, and are judged while others may write; where they did, once more while they may not.
+    Commands may take minutes, and are run while others may write, once; what else the gates ask may have changed since.
     """
     store = workspace.store
-
-    def asked(history: History) -> list[Outcome] | None:
-        return None if _is_there(version, stage, history, once=once) else judged(workspace, version, stage, history)
-
     # Gates may ask for all that happened; else what it adds up to will do.
     told = store.history if stage.value in workspace.settings.stages else store.standing
+
+    def asked(history: History, commands: Sequence[Outcome] = ()) -> list[Outcome] | None:
+        if _is_there(version, stage, history, once=once):
+            return None
+        return judged(workspace, version, stage, history, commands=commands)
+
     history = told(version.model)
     outcomes = asked(history)
     with store.changing(version.model):
         now = told(version.model)
-        yield now, outcomes if now.heads == history.heads else asked(now)
+        yield now, outcomes if now.heads == history.heads else asked(now, outcomes or ())
 
 
 def _is_there(version: ModelVersion, stage: Stage, history: History, *, once: bool) -> bool:
@@ -147,7 +149,8 @@ def _refuse_force(workspace: Workspace, version: ModelVersion, stage: Stage, why
 def _refusal(workspace: Workspace, version: ModelVersion, stage: Stage, outcomes: list[Outcome]) -> GateRefused:
     failed = [f"{each.gate}: {each.told}" for each in outcomes if not each.passed]
     rules = workspace.settings.stages.get(stage.value)
-    forced = f"mlcli promote {version.ref} {stage.value} --force -m WHY" if rules and rules.force else None
+    shown = f"mlcli show {version.ref}"
+    forced = f"mlcli promote {version.ref} {stage.value} --force -m WHY" if rules and rules.force else shown
     told = "its gate says" if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} gates say"
     return GateRefused(f"{version.ref} is not let into {stage}: {told} no", forced, details=failed)
 
@@ -166,7 +169,6 @@ def _moved(
 ) -> Promoted:
     standing = _standing(workspace, version, history, stage)
     archived = [] if keep else standing
-    rules = workspace.settings.stages.get(stage.value)
     event = tell(
         workspace,
         version,
@@ -174,7 +176,7 @@ def _moved(
         history,
         why=why,
         to_stage=stage,
-        sign="signed" in {gate.text for gate in (rules.require if rules else ())} - (forced or {}).keys(),
+        sign=workspace.settings.signs(stage.value) and "signed" not in (forced or {}),
         archived=[other.digest for other in archived],
         gates=gates or {},
         forced=forced or {},

@@ -30,11 +30,13 @@ class Said(Struct, frozen=True, kw_only=True):
 def approve(workspace: Workspace, version_text: str, *, why: str = "") -> Said:
     """Approve a version as the git user. Whoever registered it may, and counts for no gate."""
     version = find_version(workspace, version_text)
+    sign = workspace.settings.signs()  # of a stage that asks for signatures only such an approval counts
     with workspace.store.changing(version.model):
         history = workspace.store.standing(version.model)
-        if workspace.person().identity in history.approvals.get(version.digest, {}):
+        before = history.approvals.get(version.digest, {}).get(workspace.person().identity)
+        if before is not None and (before.signature or not sign):
             return _said(workspace, version, made=False)
-        tell(workspace, version, Action.APPROVED, history, why=why)
+        tell(workspace, version, Action.APPROVED, history, why=why, sign=sign)
     return _said(workspace, version)
 
 

@@ -55,7 +55,9 @@ def _weather(workspace: Workspace, versions: Sequence[CheckedVersion]) -> _Weath
         missing,
         unreachable,
         git.unkept_commits({*unreachable, *here}),
-        git.unreadable_snapshots({key: None if parent in missing else parent for key, parent in here.items()}),
+        git.unreadable_snapshots({key: None if parent in missing else parent for key, parent in here.items()})
+        if here
+        else set(),
     )
 
 

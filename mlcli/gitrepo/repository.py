@@ -241,7 +241,7 @@ class Repository:
     def _objects(self, names: set[str], how: str) -> Iterator[tuple[str, str, bytes]]:
         """Name, type and (with --batch) content of those objects that are here, by one process."""
         full = {name for name in names if is_commit_id(name)}
-        out = self._answer(("cat-file", how), stdin=_lines(full)) if full else b""
+        out = self._answer(("cat-file", "--buffer", how), stdin=_lines(full)) if full else b""
         at = 0
         while at < len(out):
             end = out.index(b"\n", at)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -246,3 +248,28 @@ def test_a_damaged_run_stands_in_nobodys_way(story, workspace):
 def test_every_version_of_every_model_is_listed(story, workspace):
     registry.register(workspace, "churn", "dirty")
     assert [version.ref for version in lookup.versions_of(workspace)] == ["churn@1", "iris@1", "iris@2"]
+
+
+OPENED = """
+import os, sys
+from mlcli.lookup import find_version
+from mlcli.workspace import Workspace
+workspace = Workspace.find()
+workspace.require_store()
+seen = []
+def note(event, arguments):
+    if event in {"open", "os.listdir", "os.scandir"} and "/models/" in str(arguments[0]):
+        seen.append(os.path.relpath(str(arguments[0]), workspace.store.root))
+sys.addaudithook(note)
+version = find_version(workspace, sys.argv[1])
+print(version.ref, *seen)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"), [("iris@production", "stages/production"), ("models:/iris@best", "aliases/best")]
+)
+def test_what_a_stage_or_an_alias_names_is_found_by_two_small_files(story, mlcli, ref: str, name: str):
+    mlcli("alias", "iris@2", "best")
+    told = subprocess.run([sys.executable, "-c", OPENED, ref], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["iris@2", f"models/iris/{name}.json", "models/iris/versions/2.json"]

@@ -165,6 +165,36 @@ def test_of_several_that_made_the_same_it_is_the_newest_that_had_ended(step, wor
     assert [(each.run.name, each.paths) for each in link.upstream] == [("new", ["d"])]
 
 
+def test_of_many_that_made_the_same_each_reader_has_its_own(crowd):
+    ups = [lineage.trace(crowd, f"reader-{number}").links[0].upstream for number in (0, 60)]
+    assert [[each.run.name for each in up] for up in ups] == [["maker-0"], ["maker-60"]]
+    twice = lineage.trace(crowd, "late").links[0].upstream
+    assert [(each.run.name, [above.run.name for above in each.upstream]) for each in twice] == [
+        ("maker-119", []),
+        ("reader-0", ["maker-0"]),
+    ]
+
+
+@pytest.fixture
+def crowd(record, workspace):
+    """A hundred and twenty runs that made the same, each with a reader of it; one reads the first's and the last's."""
+    first = record(name="seed")
+    same = [Input(path="same", size=1, digest=digest("same"))]
+
+    def add(at: int, name: str, read: list[Input], made: str) -> None:
+        began = AT + timedelta(seconds=at)
+        output = Output(path="out", size=1, digest=digest(made))
+        workspace.store.add_run(replace(
+            first, id=f"{at:08x}" + "0" * 24, name=name, started_at=began, ended_at=began, inputs=read, outputs=[output],
+        ))  # fmt: skip
+
+    for number in range(120):
+        add(4 * number + 1, f"maker-{number}", [], "same")
+        add(4 * number + 3, f"reader-{number}", same, f"of {number}")
+    add(1000, "late", [*same, Input(path="old", size=1, digest=digest("of 0"))], "late")
+    return workspace
+
+
 def test_a_script_that_reads_what_it_writes_is_told_once(step, workspace):
     same = {"state": "same"}
     step("first", same, same)

@@ -88,7 +88,7 @@ class _Walk:
         if through is not None:
             made &= set(through)
         readers = self.known.having("input", made)
-        makers = self.known.makers({each.digest for run in readers for each in run.inputs if each.digest in made})
+        makers = self.known.makers(readers, made)
         ours = {run.id for run in frontier}
         for reader in reversed(readers):
             for maker, paths in made_for(reader, makers).items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 from ..domain.history import History
 from ..domain.model import ModelVersion
@@ -12,8 +14,9 @@ from ..errors import MlcliError, NotFound
 from ..lookup import history_of
 from ..workspace import Workspace
 
-# {digest: the runs that made it, newest first}
+# {digest: the runs that made it, oldest first}
 Makers = dict[str, list[Run]]
+_FEW = 8
 
 
 class Known:
@@ -29,20 +32,41 @@ class Known:
         self._here: dict[str, bool] = {}
         self._runs: dict[str, Run | None] = {}
 
-    def having(self, mark: str, values: Collection[str]) -> list[Run]:
-        """The runs that have one of these marks, newest first."""
+    def having(
+        self, mark: str, values: Collection[str], *, before: datetime | None = None, each: int | None = None
+    ) -> list[Run]:
+        """The runs that have one of these marks, newest first; those that had begun `before`, and of `each` so many."""
         if not values:
             return []
-        found = {run.id: run for run in self.workspace.store.marked_runs(mark, values)}
+        found = by_id(self.workspace.store.marked_runs(mark, values, before=before, each=each))
         self._here.update(dict.fromkeys(found, True))
         for version in self.versions(mark, values):
             found.setdefault(version.run.id, version.run)
         return sorted(found.values(), key=lambda run: (run.started_at, run.id), reverse=True)
 
-    def makers(self, digests: Collection[str]) -> Makers:
-        """Who made content of these digests."""
+    def makers(self, readers: Collection[Run], among: Collection[str] | None = None) -> Makers:
+        """Who can have made what these read, of all content or `among` some.
+
+        Where thousands made the same, a few of them tell.
+        """
+        read = {each.digest for run in readers for each in run.inputs if each.digest}
+        digests = read if among is None else read & set(among)
+        if not digests:
+            return {}
+        before = max(run.started_at for run in readers)
+        found = self._made(digests, before, _FEW)
+        many = {digest for digest in digests if len(found.get(digest, ())) >= _FEW}
+        lacking = {
+            each.digest
+            for run in readers
+            for each in run.inputs
+            if each.digest in many and maker_for(run, found[each.digest]) is None
+        }
+        return {**found, **self._made(lacking, before, None)}
+
+    def _made(self, digests: Collection[str], before: datetime, each: int | None) -> Makers:
         found: Makers = {}
-        for run in self.having("output", digests):
+        for run in reversed(self.having("output", digests, before=before, each=each)):
             for mark, digest in run.marks:
                 if mark == "output" and digest in digests:
                     found.setdefault(digest, []).append(run)
@@ -85,18 +109,23 @@ class Known:
         return self._histories[version.model].stage_of(version.digest)
 
 
-def made_for(reader: Run, makers: Makers) -> dict[str, list[str]]:
-    """{id of a run: the paths of what the reader read of it}.
+def maker_for(reader: Run, makers: Sequence[Run]) -> Run | None:
+    """Of several that made the same, the newest that had ended when the reader began."""
+    for at in reversed(range(bisect_right(makers, reader.started_at, key=lambda run: run.started_at))):
+        maker = makers[at]
+        if maker.id != reader.id and maker.ended_at is not None and maker.ended_at <= reader.started_at:
+            return maker
+    return None
 
-    Of several that made the same, it is the newest that had ended when the reader began.
-    """
-    found: dict[str, list[str]] = {}
+
+def made_for(reader: Run, makers: Makers) -> dict[str, list[str]]:
+    """{id of a run: the paths of what the reader read of it}."""
+    found: dict[str, set[str]] = {}
     for each in reader.inputs:
-        for maker in makers.get(each.digest, ()):
-            if maker.id != reader.id and maker.ended_at is not None and maker.ended_at <= reader.started_at:
-                found.setdefault(maker.id, []).append(each.path)
-                break
-    return {maker: sorted(set(paths)) for maker, paths in found.items()}
+        maker = maker_for(reader, makers.get(each.digest, ()))
+        if maker is not None:
+            found.setdefault(maker.id, set()).add(each.path)
+    return {maker: sorted(paths) for maker, paths in found.items()}
 
 
 def by_id(runs: Iterable[Run]) -> dict[str, Run]:

@@ -54,7 +54,7 @@ def ancestry(known: Known, runs: Sequence[Run]) -> Ancestry:
     made: dict[str, dict[str, list[str]]] = {}
     frontier = list(found.values())
     while frontier:
-        makers = known.makers({each.digest for run in frontier for each in run.inputs if each.digest})
+        makers = known.makers(frontier)
         every = by_id(maker for held in makers.values() for maker in held)
         for run in frontier:
             made[run.id] = made_for(run, makers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..domain.history import Event, History, Holder
@@ -50,10 +50,19 @@ class Store(Protocol):
         Not `whole`: packages, variables, inputs and file lists of the git state may be left out, which is faster.
         """
 
-    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
+    def marked_runs(
+        self,
+        mark: str,
+        values: Collection[str],
+        *,
+        limit: int | None = None,
+        before: datetime | None = None,
+        each: int | None = None,
+    ) -> list[Run]:
         """The runs that have one of these marks (Run.marks), newest first; what cannot be read is passed over.
 
-        With a `limit` and more than one value, those that are left out need not be the oldest.
+        With a `limit` and more than one value, those that are left out need not be the oldest. With `before`, those
+        that had begun then; with `each`, more than so many of a value may be left out, the oldest first.
         """
 
     def looking(self) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ import os
 from _thread import get_ident
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -129,18 +129,26 @@ class DiskStore(RegisteredDocuments):
                 problems.append(problem)
         return FoundRuns(ordered(runs, sort)[:limit], problems)
 
-    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
+    def marked_runs(
+        self,
+        mark: str,
+        values: Collection[str],
+        *,
+        limit: int | None = None,
+        before: datetime | None = None,
+        each: int | None = None,
+    ) -> list[Run]:
         from .search import marked_by_index
 
         wanted = {(mark, value) for value in values}
-        ids = marked_by_index(self, mark, values) if wanted else []
+        ids = marked_by_index(self, mark, values, before, each) if wanted else []
         runs: list[Run] = []
         for run_id in self.run_ids() if ids is None else dict.fromkeys(ids):
             if ids is not None and len(runs) == limit:
                 break
             with suppress(MlcliError):
                 run = self.run(run_id)
-                if run.marks & wanted:
+                if run.marks & wanted and (before is None or run.started_at <= before):
                     runs.append(run)
         return ordered(runs, NEWEST_FIRST)[:limit]
 

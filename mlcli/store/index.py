@@ -12,6 +12,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -87,10 +88,13 @@ class Index:
                 if matches(document):
                     yield Entry(run_id, document, (mtime_ns, size, ino))
 
-    def marked(self, mark: str, values: Iterable[str]) -> list[str]:
+    def marked(
+        self, mark: str, values: Iterable[str], before: datetime | None = None, each: int | None = None
+    ) -> list[str]:
         """The ids of the runs that had one of these marks when they were read; of each the newest run first."""
         key = self._key(f"is:{mark}")
         found: list[str] = []
+        until = f"{before:%Y-%m-%dT%H:%M:%S.%fZ}" if before else "~"
         for value in values:
             rows = self.connection.execute(
                 "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ? order by r.started desc",

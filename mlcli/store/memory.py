@@ -102,9 +102,18 @@ class MemoryStore:
         found = [run_id for run_id in self._runs if matches(self._as_it_stands(run_id))]
         return FoundRuns(ordered(map(self.run, found), sort)[:limit])
 
-    def marked_runs(self, mark: str, values: Collection[str], *, limit: int | None = None) -> list[Run]:
+    def marked_runs(
+        self,
+        mark: str,
+        values: Collection[str],
+        *,
+        limit: int | None = None,
+        before: datetime | None = None,
+        each: int | None = None,
+    ) -> list[Run]:
         wanted = {(mark, value) for value in values}
-        return ordered([run for run in map(self.run, self._runs) if run.marks & wanted], NEWEST_FIRST)[:limit]
+        found = [run for run in map(self.run, self._runs) if run.marks & wanted and _had_begun(run, before)]
+        return ordered(found, NEWEST_FIRST)[:limit]
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -397,6 +406,10 @@ class MemoryStore:
 
 if TYPE_CHECKING:
     _kept: Store = MemoryStore("")
+
+
+def _had_begun(run: Run, before: datetime | None) -> bool:
+    return before is None or run.started_at <= before
 
 
 def _commits_in(documents: Iterable[schema.Document]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.order import Sort, ordered
@@ -36,9 +37,15 @@ def found_by_index(
     return _asked(store, lambda index: _Search(store, index, filter_, whole=whole).found(sort, limit))
 
 
-def marked_by_index(store: DiskStore, mark: str, values: Iterable[str]) -> list[str] | None:
+def marked_by_index(
+    store: DiskStore, mark: str, values: Iterable[str], before: datetime | None = None, each: int | None = None
+) -> list[str] | None:
     """The ids of runs that may have one of these marks; None where the documents must be read one by one."""
-    return _asked(store, lambda index: [*index.live(), *index.marked(mark, values)], worth_it=_WORTH_IT_WHOLE)
+
+    def ask(index: Index) -> list[str]:
+        return [*index.live(), *index.marked(mark, values, before, each)]
+
+    return _asked(store, ask, worth_it=_WORTH_IT_WHOLE)
 
 
 def digests_by_index(store: DiskStore, prefix: str) -> set[str] | None:

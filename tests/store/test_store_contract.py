@@ -177,6 +177,13 @@ def test_runs_are_found_by_what_they_read_and_wrote_and_by_their_command(store, 
     assert names("command", check, other.check) == ["third", "second", "first"]
 
 
+def test_runs_are_found_by_a_mark_as_it_was_before_a_time(store, three):
+    check, began = three[0].command.check, three[1].started_at
+    found = store.marked_runs("command", [check], before=began, each=2)
+    assert [run.name for run in found] == ["second", "first"]
+    assert store.marked_runs("command", [check], before=began - timedelta(days=1)) == []
+
+
 def test_runs_are_found_by_their_commit_their_parent_and_the_run_that_they_make_again(store, three):
     snapshot = Snapshot(commit="d" * 40, tree="e" * 40)
     twin = Reproduction(run_id=three[0].id, at=AT)

@@ -97,8 +97,9 @@ class Index:
         until = f"{before:%Y-%m-%dT%H:%M:%S.%fZ}" if before else "~"
         for value in values:
             rows = self.connection.execute(
-                "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ? order by r.started desc",
-                (key, value),
+                "select r.id from value v join run r on r.n = v.n where v.k = ? and v.v = ? and r.started <= ?"
+                " order by r.started desc limit ?",
+                (key, value, until, -1 if each is None else each),
             )
             found += [row[0] for row in rows]
         return found

@@ -33,7 +33,8 @@ def loaded_by(*arguments: str) -> set[str]:
 @pytest.mark.parametrize(
     "command",
     ["--help", "--version", "ls", "ls -q", "ls --json", "show @", "show iris@production", "lineage iris@production", "models",
-     "history iris", "diff first dirty", "why first second"],
+     "history iris", "diff first dirty", "why first second", "card iris@1", "lineage iris --format mermaid", "lineage @ --down",
+     "history iris --at 2026-11-22"],
 )  # fmt: skip
 def test_a_reading_command_loads_nothing_heavy(story, command: str):
     loaded = loaded_by("-m", "mlcli", *command.split())

@@ -24,12 +24,12 @@ PER_MODEL, COMMITS, PACKAGES = 100, 50, 60
 # A child of this shell is git: what it took is told to a file, and the rest of the figure is mlcli's.
 GIT = """\
 #!{python} -IS
-import os, sys
+import os, sys, time
 child = os.fork()
 if not child:
     os.execv({git!r}, ["git", *sys.argv[1:]])
 _, status, usage = os.wait4(child, 0)
-own = sum(os.times()[:2])
+own = time.process_time()
 line = f"{{usage.ru_utime + usage.ru_stime}} {{own}}\\n"
 told = os.open({told!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 os.write(told, line.encode())

@@ -204,6 +204,8 @@ class Repository:
         below = self._from_root(below)
         asked = (
             "log",
+            "--full-history",
+            "-m",  # a merge may have renumbered a version
             "--format=",
             "--name-only",
             "--no-renames",

@@ -43,6 +43,7 @@ class Numbers:
         self.used = used | self.held.keys() | self.broken | conflicts.keys()
         self.dropped: set[int] = set()
         self.settled: set[int] = set()
+        self.decided: set[int] = set()
         self.losers: list[Loser] = []
         self.unable: list[int] = []
         self.told: list[tuple[int, str]] = []
@@ -103,6 +104,7 @@ class Numbers:
             if len(numbers) == 1:
                 continue
             kept = self._kept(digest, numbers)
+            self.decided.add(kept)
             for number in sorted({*numbers} - {kept}):
                 del self.held[number]
                 self.dropped.add(number)
@@ -142,7 +144,7 @@ class Numbers:
         for number, version in sorted(self.held.items()):
             told = self.history.numbers.get(version.digest)
             taken = told in self.held or told in self.broken or told in wanted
-            if told is not None and told != number and not taken and number not in self.settled:
+            if told is not None and told != number and not taken and number not in self.settled | self.decided:
                 del self.held[number]
                 self.held[told] = version
                 self.dropped.add(number)

@@ -12,7 +12,7 @@ from .domain.run import Run, RunStatus, Scrub
 from .domain.scrub import run_without, spellings, version_without
 from .domain.values import kept_reason
 from .errors import GitError, InUse, Refused
-from .lookup import find_run, versions_of
+from .lookup import find_run
 from .workspace import Workspace
 
 
@@ -109,8 +109,8 @@ class _Job:
         if places and not self.dry_run:
             self.store.change_run(run.id, lambda now: _noted(now, self.texts, note))
             self.store.detach(run.id, [file.path for file in run.artifacts if file.digest in self.gone])
-        for version in versions_of(self.workspace, problems=[]):
-            if version.run.id == run.id and (count := self._scrub_version(version, note)):
+        for version in self.store.marked_versions("run", [run.id]):
+            if count := self._scrub_version(version, note):
                 places.append(Place(where=version.ref, count=count))
         return places
 

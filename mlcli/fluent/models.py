@@ -9,7 +9,7 @@ from msgspec import Struct
 from .. import flavors, registry, serving, tracking
 from ..domain.model import ModelVersion
 from ..domain.run import Model, RunStatus, Signature
-from ..lookup import find_run, versions_of
+from ..lookup import find_run
 from ..workspace import Workspace
 from .active import current
 
@@ -88,7 +88,7 @@ def register_model(model_uri: str, name: str) -> ModelVersion:
 
 def _registered_before(workspace: Workspace, model_uri: str, name: str) -> ModelVersion | None:
     run = find_run(workspace, model_uri)
-    if run.reproduces is None or run.status is not RunStatus.RUNNING or name not in workspace.store.models():
+    if run.reproduces is None or run.status is not RunStatus.RUNNING:
         return None
-    versions = versions_of(workspace, [name])
-    return next((version for version in reversed(versions) if version.run.id == run.reproduces.run_id), None)
+    made = workspace.store.marked_versions("run", [run.reproduces.run_id], models=[name])
+    return made[-1] if made else None

@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Byte code of what is installed editable, also where PYTHONDONTWRITEBYTECODE is set: mlcli starts twice as fast.
 COMPILE := $(BIN)/python -m compileall -qq mlcli
 
-.PHONY: help demo test faults lint docs example bench bench-git bench-capture bench-store bench-peers clean
+.PHONY: help demo test faults lint docs example bench bench-git bench-capture bench-store bench-registry bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-git    what git costs a run, beside git status itself"
 	@echo "make bench-capture  what capture costs a command; ARGS=--quick in a minute"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
+	@echo "make bench-registry  what checking 20, 1,000 and 10,000 versions costs, beside python itself"
 	@echo "make bench-peers  MLflow and others beside mlcli, each installed below .bench/"
 	@echo "make docs     write the command reference of the README anew"
 	@echo "make example  make .mlruns-example anew"
@@ -74,6 +75,9 @@ bench-capture: $(VENV)/.dev
 
 bench-store: $(VENV)/.dev
 	@$(BIN)/python benchmarks/store.py $(ARGS)
+
+bench-registry: $(VENV)/.dev
+	@$(BIN)/python benchmarks/registry_store.py $(ARGS)
 
 bench-peers: $(VENV)/.dev
 	@$(BIN)/python benchmarks/against.py $(ARGS)

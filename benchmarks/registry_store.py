@@ -1,7 +1,7 @@
-"""What `mlcli check` costs with 20, 1,000 and 10,000 versions, as multiples of `python -c pass`.
+"""What `mlcli check` costs with 20, 1,000 and 10,000 versions, as multiples of `python -c pass`: `make bench-registry`.
 
-    python benchmarks/registry_store.py                    the figures, of an installed wheel
-    python benchmarks/registry_store.py --make DIRECTORY 1000    only the store that they are of
+    make bench-registry ARGS='--counts 20 1000'            some of the counts
+    make bench-registry ARGS='--make DIRECTORY 1000'       only the store that they are of
 
 A model has a hundred versions. Their runs come from fifty commits, each with 60 packages, a few inputs and one small
 artifact of its own; every tenth version was promoted to production in its turn. Git's own time is what a `git` found

@@ -21,7 +21,7 @@ from pathlib import Path
 from measuring import Row, Spent, at_most, environment, git, installed, scratch, spend
 
 PER_MODEL, COMMITS, PACKAGES = 100, 50, 60
-# A child of this shell is git: what it took is told to a file, and the rest of the figure is mlcli's.
+# Stands for git and starts it: what both took is told to a file, and the rest of the figure is mlcli's.
 GIT = """\
 #!{python} -IS
 import os, sys, time

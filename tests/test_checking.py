@@ -467,6 +467,15 @@ def test_a_forced_promotion_is_told_for_ever_and_weighs_less_once_it_is_over(gat
     assert found(checking.check(gated)) == [("forced", NOTE, "iris@1")]
 
 
+def test_a_rollback_to_a_forced_version_is_told_as_forced_and_nothing_else(gated, git):
+    git("add", "pyproject.toml")
+    git("commit", "-qm", "Gates")
+    registry.promote(gated, "iris@1", "production", why="we must", force=True)
+    registry.promote(gated, "iris@2", "production", why="no", force=True)
+    registry.rollback(gated, "iris", "production")
+    assert sorted(found(checking.check(gated))) == [("forced", NOTE, "iris@2"), ("forced", WARNING, "iris@1")]
+
+
 # Signatures
 
 

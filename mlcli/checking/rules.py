@@ -21,7 +21,9 @@ def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iter
         if version not in refs:
             continue
         standing = _put_there(recorded, version)
-        stands = standing is not None and (standing is event or (standing.rollback and _same(standing, event)))
+        stands = standing is not None and (
+            standing is event or (standing.rollback and standing.to_stage is event.to_stage)
+        )
         gates = "; ".join(f"{gate} ({told})" for gate, told in event.forced.items())
         why = f", as {quoted(event.why)}" if event.why else ""
         yield Finding(
@@ -31,11 +33,6 @@ def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iter
             message=f"{event.by} put it in {event.to_stage} on {event.at:%Y-%m-%d} past its gates{why}: {gates}",
             hint=f"mlcli rollback {recorded.model} {event.to_stage.value}" if stands else None,
         )
-
-
-def _same(one: Event, other: Event) -> bool:
-    """Whether two events put one version in one stage."""
-    return (one.version, one.to_stage) == (other.version, other.to_stage)
 
 
 def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
@@ -59,13 +56,18 @@ def _judged(
     from .. import gates
 
     whole = workspace.store.version(version.model, version.number)
-    # A rollback asks no gates: what was overridden when the version first came there is told as that.
-    of_it = [each for each in recorded.history.events if _same(each, event)]
-    forced = {gate for each in of_it if each is event or event.rollback for gate in each.forced}
+    forced = _forced(recorded, version, stage) if event.rollback else set(event.forced)
     for outcome in gates.judged(workspace, whole, stage, recorded.history, event=event):
         if not outcome.passed and outcome.gate not in forced:
             message = f"it stands in {stage} and does not meet {outcome.gate}: {outcome.told}"
             yield fault("gate", version.ref, message, f"mlcli rollback {version.model} {stage.value}")
+
+
+def _forced(recorded: Recorded, version: CheckedVersion, stage: Stage) -> set[str]:
+    """The gates that were overridden whenever a version came to a stage; a rollback to it asks none."""
+    history = recorded.history
+    moves = (e for e in history.events if e.to_stage is stage and history.now(e.version) == version.digest)
+    return {gate for event in moves for gate in event.forced}
 
 
 def _put_there(recorded: Recorded, version: str) -> Event | None:

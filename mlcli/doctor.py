@@ -77,20 +77,19 @@ def _facts(workspace: Workspace, *, made: bool) -> dict[str, str]:
 
 
 def _problems(workspace: Workspace) -> list[Problem]:
-    conflicts = merging.conflicts(workspace)
-    problems = _of_merges(workspace)
+    problems, conflicts = _of_merges(workspace)
     problems += [each for each in examine.problems(workspace.store) if each.where not in conflicts]
     problems += [each for each in _of_histories(workspace) if not conflicts & _files(each.where)]
     return [*problems, *_loose_code(workspace)]
 
 
-def _of_merges(workspace: Workspace) -> list[Problem]:
-    """Conflicts of a merge, and what one left out; each says what --fix does about it."""
+def _of_merges(workspace: Workspace) -> tuple[list[Problem], set[str]]:
+    """Conflicts of a merge and what one left out, with what --fix does about it; and the files that have a conflict."""
     try:
-        found = merging.troubles(workspace)
+        found, conflicts = merging.troubles(workspace)
     except (Corrupt, GitError):
-        return []  # told by the examination of its documents
-    return [
+        return [], set()  # told by the examination of its documents
+    problems = [
         Problem(
             code="conflict" if each.conflict else "left-out",
             where=each.where,
@@ -99,6 +98,7 @@ def _of_merges(workspace: Workspace) -> list[Problem]:
         )
         for each in found
     ]
+    return problems, conflicts
 
 
 def _merged(workspace: Workspace) -> list[str]:

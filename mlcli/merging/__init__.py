@@ -27,8 +27,8 @@ class Trouble(Struct, frozen=True, kw_only=True):
     mendable: bool = True
 
 
-def troubles(workspace: Workspace) -> list[Trouble]:
-    """What `settle` would do, and what it cannot."""
+def troubles(workspace: Workspace) -> tuple[list[Trouble], set[str]]:
+    """What `settle` would do, and what it cannot; and the files that have a conflict, by name below `.mlruns/`."""
     known = Known(workspace)
     found = []
     for model in _models(workspace, known):
@@ -40,12 +40,7 @@ def troubles(workspace: Workspace) -> list[Trouble]:
             for name, why in plan.unable
         ]
         found += [*told, *cannot]
-    return found
-
-
-def conflicts(workspace: Workspace) -> set[str]:
-    """The registry's files that have a conflict, by name below `.mlruns/`."""
-    return {place.name for place in Known(workspace).conflicts}
+    return found, {place.name for place in known.conflicts}
 
 
 def settle(workspace: Workspace) -> list[str]:

@@ -25,13 +25,14 @@ class Known:
         self.root, self.below = _places(workspace)
         self._heads = [name.removeprefix(_HEADS) for name in workspace.environ if name.startswith(_HEADS)]
         self._ever: dict[str, dict[Place, set[str]]] = {}
-        sides = Sides("", None, [], "", "")
-        try:
-            sides = merges.sides(self.root, self._heads) if self.root else sides
-        except GitError:
-            self.root = ""
-        # Files that have a conflict where nothing is under way are those of a `git stash pop` and the like.
-        self.sides = sides._replace(upstream=["HEAD"]) if self.conflicts and not sides.operation else sides
+
+    @cached_property
+    def sides(self) -> Sides:
+        """What is under way; where files have a conflict all the same, as after `git stash pop`, HEAD is upstream."""
+        if not self.root:
+            return Sides("", None, [], "", "")
+        sides = merges.sides(self.root, self._heads)
+        return sides._replace(upstream=["HEAD"]) if self.conflicts and not sides.operation else sides
 
     @property
     def merging(self) -> bool:
@@ -41,14 +42,18 @@ class Known:
     @property
     def under_way(self) -> bool:
         """Whether what is settled belongs into a commit that is being made."""
-        return bool(self.sides.operation or self.conflicts)
+        return bool(self.conflicts or self.sides.operation)
 
     @cached_property
     def conflicts(self) -> dict[Place, dict[int, bytes]]:
         """The registry's documents that have a conflict, each with what the index has of it by stage."""
         if not self.root:
             return {}
-        found = merges.unmerged(self.root, self.path(MODELS))
+        try:
+            found = merges.unmerged(self.root, self.path(MODELS))
+        except GitError:  # of another user, too old, or not installed: nothing can be asked of it
+            self.root = ""
+            return {}
         blobs = merges.contents(self.root, {blob for stages in found.values() for blob in stages.values()})
         places = ((place_of(path.removeprefix(f"{self.below}/")), stages) for path, stages in found.items())
         return {

@@ -112,13 +112,8 @@ def version_of(workspace: Workspace, ref: Ref) -> ModelVersion:
     raise InvalidRef("this ref names no model version", "as iris@3, iris@production or models:/iris/3")
 
 
-def find_any(
-    workspace: Workspace, text: str, problems: list[MlcliError] | None = None
-) -> Run | ModelVersion | Content | Commit:
-    """Whatever `text` names: a version, a run, a file or directory by its content, a digest, a commit or branch.
-
-    `problems` takes what cannot be read on the way, which is raised otherwise.
-    """
+def find_any(workspace: Workspace, text: str) -> Run | ModelVersion | Content | Commit:
+    """Whatever `text` names: a version, a run, a file or directory by its content, a digest, a commit or branch."""
     workspace.require_store()
     ref = parse(text)
     if isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):

@@ -55,7 +55,7 @@ COMMANDS = {
     "unapprove": Entry("unapprove", "Take your approval of a model version back.", "Models"),
     "models": Entry("models", "List registered models and what stands in each stage.", "Models"),
     "history": Entry("history", "Tell who did what to a model's versions, when and why.", "Models"),
-    "lineage": Entry("lineage", "Lead a version, run, file or commit back to its making.", "Trust"),
+    "lineage": Entry("lineage", "Tell what a thing came from, and what came of it.", "Trust"),
     "checkout": Entry("checkout", "Put the exact source of a run into a directory of its own.", "Trust"),
     "reproduce": Entry("reproduce", "Make a run again, and say whether it came out the same.", "Trust"),
     "bisect": Entry("bisect", "Find the commit that made a metric worse.", "Trust"),

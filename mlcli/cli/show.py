@@ -27,7 +27,7 @@ def command(ref: AnyRef, at: At = None, as_json: Json = False) -> None:
     workspace = Workspace.find()
     problems: list[MlcliError] = []
     then = moment(workspace, at)
-    found = find_any(workspace, ref, problems) if then is None else version_at(workspace, ref, then)
+    found = find_any(workspace, ref) if then is None else version_at(workspace, ref, then)
     if isinstance(found, ModelVersion):
         state = state_of(workspace, found, problems, at=then)
         output.warn_of(problems)

@@ -69,7 +69,7 @@ def trace(
 
 
 def _traced(workspace: Workspace, text: str, problems: list[MlcliError] | None, *, up: bool, down: bool) -> Lineage:
-    found = find_any(workspace, text, problems)
+    found = find_any(workspace, text)
     tracer = _Tracer(Known(workspace, problems), up=up, down=down)
     if isinstance(found, ModelVersion):
         return tracer.of_version(found)

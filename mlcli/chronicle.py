@@ -60,6 +60,7 @@ def drafted(
 ) -> Event:
     """The event that `tell` would append, unsigned."""
     stage = history.stage_of(version.digest)
+    said.setdefault("commit", workspace.head())
     return Event(
         model=version.model,
         version=version.digest,
@@ -68,7 +69,6 @@ def drafted(
         parents=history.heads,
         at=workspace.now(),
         by=workspace.person(),
-        commit=workspace.head(),
         why=kept_reason(why),
         action=action,
         **said,

@@ -50,7 +50,6 @@ def _merge(ours: str, theirs: str, path: str) -> bool:
 
 def _finish(*, squash: bool) -> None:
     from ..merging import finish_merge
-    from ..workspace import Workspace
 
-    for line in finish_merge(Workspace.find(), squash=squash):
+    for line in finish_merge(os.getcwd(), squash=squash):
         output.err(f"mlcli: {output.escaped(line)}")

@@ -172,6 +172,19 @@ def stage(root: str, paths: Iterable[str]) -> None:
         answer(root, ("update-index", "--add", "--remove", "-z", "--stdin"), stdin=given)
 
 
+def stores(root: str) -> list[str]:
+    """The directories, from the root, of those stores that the index has a registry of."""
+    listed = answer(root, ("ls-files", "-z", "--", ":(top,glob)**/.mlruns/models/**")).split(b"\0")
+    found = {os.fsdecode(b"/" + path).partition("/.mlruns/models/")[0] for path in listed if path}
+    return sorted(place.removeprefix("/") for place in found)
+
+
+def merge_made(root: str, theirs: str) -> str | None:
+    """What HEAD was before it merged `theirs`; None where it did not, as in a merge that was fast-forward."""
+    parents = answer(root, ("rev-list", "--parents", "-1", "HEAD")).decode("ascii").split()[1:]
+    return parents[0] if theirs in parents[1:] else None
+
+
 def put_into_merge(root: str) -> bool:
     """Let the merge commit at HEAD have what the index has, as if git had made it so; False where it is signed.
 

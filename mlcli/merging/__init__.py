@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 
 from ..chronicle import restate, tell
 from ..domain.history import Action, History
-from ..gitrepo import merges
+from ..gitrepo import find_root, merges
 from ..store.elsewhere import Place, holder_in
 from ..store.layout import TRASH
 from ..workspace import Workspace
@@ -51,13 +53,18 @@ def settle(workspace: Workspace) -> list[str]:
     return _settled(workspace, Known(workspace))
 
 
-def finish_merge(workspace: Workspace, *, squash: bool) -> list[str]:
+def finish_merge(directory: str, *, squash: bool) -> list[str]:
     """Put what the merge driver left out into the commit that `git merge` has just made, or into the index."""
-    known = Known(workspace)
-    if not known.merging:
-        return []
-    told = _settled(workspace, known)
-    if told and not squash and not merges.put_into_merge(known.root):
+    root = find_root(directory)
+    told: list[str] = []
+    for below in merges.stores(root) if root else ():
+        workspace = Workspace.find(os.path.join(root or "", below))
+        known = Known(workspace)
+        theirs = known.sides.theirs if known.merging else None
+        before = merges.merge_made(known.root, theirs) if theirs and not squash else None
+        if theirs and (squash or before):
+            told += _settled(workspace, known, before)
+    if root and told and not squash and not merges.put_into_merge(root):
         told.append("the merge is signed, so what changed is in the index only: git commit --amend")
     return told
 
@@ -67,17 +74,18 @@ def _models(workspace: Workspace, known: Known) -> list[str]:
     return sorted({*workspace.store.models(), *workspace.store.histories(), *conflicting})
 
 
-def _settled(workspace: Workspace, known: Known) -> list[str]:
+def _settled(workspace: Workspace, known: Known, commit: str | None = None) -> list[str]:
+    """Settle every model; `commit` is where the events say that it was done, HEAD where none is given."""
     told: list[str] = []
     for model in _models(workspace, known):
         with workspace.store.changing(model):
             plan = planned(workspace, model, known)
             if plan.does_anything:
-                told += _done(workspace, plan, known)
+                told += _done(workspace, plan, known, {"commit": commit} if commit else {})
     return told
 
 
-def _done(workspace: Workspace, plan: Plan, known: Known) -> list[str]:
+def _done(workspace: Workspace, plan: Plan, known: Known, said: dict[str, Any]) -> list[str]:
     store, files = workspace.store, workspace.store.files
     for name in plan.aside:
         files.move(name, f"{TRASH}/{name.replace('/', '-')}")
@@ -88,7 +96,7 @@ def _done(workspace: Workspace, plan: Plan, known: Known) -> list[str]:
     for digest, number in plan.numbers.items():
         version = store.version(plan.model, number)
         if version.digest == digest:
-            tell(workspace, version, Action.RENUMBERED, store.history(plan.model), number=number)
+            tell(workspace, version, Action.RENUMBERED, store.history(plan.model), number=number, **said)
     history = store.history(plan.model)
     restated = set(restate(workspace, plan.model, history))
     if known.under_way:

@@ -77,6 +77,11 @@ class Known:
             found = merges.contents(self.root, names)
             yield from (found[name] for name in names if name in found)
 
+    def theirs(self, place: Place) -> bytes | None:
+        """What a document says on the side that is merged; None where none is, or it does not have it."""
+        name = f"{self.sides.theirs}:{self.path(place.name)}"
+        return merges.contents(self.root, [name]).get(name) if self.sides.theirs else None
+
     def event(self, model: str, digest: str) -> bytes | None:
         """An event as it lies somewhere in git; None where it is in no commit that is here."""
         place = Place(model, "events", digest.removeprefix("sha256:"))

@@ -133,10 +133,18 @@ class Numbers:
                 self.held[number] = brought
                 self.told.append((number, f"{self.ref(number)} was lost in a merge or deleted: it is back from git"))
             elif self.known.under_way or first_of(self.known, self._place(number), there, brought) is there:
-                self.losers.append(Loser(brought, number, _lost))
+                self.losers.append(Loser(brought, number, self._left_out(number, digest)))
             else:
                 self.held[number] = brought
                 self.losers.append(Loser(there, number, _displaced))
+
+    def _left_out(self, number: int, digest: str) -> Callable[[str, str], str]:
+        """What is told of a version that the merge left out: whose it is, where it is of one that is under way."""
+        theirs = self.known.theirs(self._place(number))
+        if theirs is None:
+            return _lost
+        version = version_in(theirs, self._place(number))
+        return self._beside(theirs=version is not None and version.digest == digest)
 
     def _follow(self) -> None:
         """Files that lie under another number than the history gave: they move, where that number is free."""

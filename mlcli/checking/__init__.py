@@ -43,7 +43,7 @@ def check(
     findings += check_commits(workspace, versions, stages)
     for version in versions:
         findings += check_run(version, stages[version.digest])
-        findings += check_files(workspace, version)
+    findings += check_files(workspace, versions)
     for model in models:
         of_model = [version for version in versions if version.model == model]
         findings += check_forced(recorded[model], of_model)

@@ -72,7 +72,7 @@ CODES = {
     "snapshot-unkept": ("No ref leads to the commit that keeps uncommitted code: git will drop it.", _FIX),
     "run-unfinished": ("The run of a version failed, was killed, or had not ended.", "Run and register again."),
     "artifact-missing": (
-        "The content of a version's file is not here. A note in a clone that does not have the run either.",
+        "The content of a version's file is not here. A note, once a model, in clones that do not have the run either.",
         _COPY,
     ),
     "artifact-altered": ("The content of a version's file does not match its digest.", _COPY),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from ..domain.checked import CheckedVersion
-from ..domain.run import Artifact, RunStatus
+from ..domain.run import Artifact, RunStatus, Scrub
 from ..domain.stage import Stage
 from ..errors import Missing, MlcliError
 from ..workspace import Workspace
@@ -23,32 +25,35 @@ def check_run(version: CheckedVersion, stage: Stage) -> list[Finding]:
     return [Finding(code="run-unfinished", severity=severity, subject=version.ref, message=message)]
 
 
-def check_files(workspace: Workspace, version: CheckedVersion) -> list[Finding]:
-    """Whether the content of a version's files is here, and has their digests."""
-    files = version.files
-    if not files:
-        return [fault("artifact-missing", version.ref, f"its run has no artifact {version.path}")]
-    findings = []
-    for file in files:
-        if found := _check_file(workspace, version, file):
-            findings.append(found)
-    return findings
+def check_files(workspace: Workspace, versions: Sequence[CheckedVersion]) -> Iterator[Finding]:
+    """Whether the content of each version's files is here, and has their digests.
+
+    Content stays on the machine that made it: in a clone without the run its absence is no fault, told once a model.
+    """
+    absent: dict[str, list[str]] = {}
+    for version in versions:
+        if not version.files:
+            yield fault("artifact-missing", version.ref, f"its run has no artifact {version.path}")
+        for file in version.files:
+            try:
+                if scrub := next((each for each in version.run.scrubs if file.digest in each.objects), None):
+                    yield _scrubbed(version, file, scrub)
+                else:
+                    workspace.store.content_path(file)
+            except Missing as error:
+                if workspace.store.run_ids(version.run.id):
+                    yield fault("artifact-missing", version.ref, error.message, _AGAIN)
+                elif version.ref not in absent.setdefault(version.model, []):
+                    absent[version.model].append(version.ref)
+            except MlcliError as error:
+                yield fault("artifact-altered", version.ref, error.message, _AGAIN)
+    for model, refs in absent.items():
+        of = "its content" if len(refs) == 1 else f"the content of {len(refs)} versions, as {refs[0]},"
+        subject = refs[0] if len(refs) == 1 else model
+        message = f"{of} is not in this clone"
+        yield Finding(code="artifact-missing", severity=Severity.NOTE, subject=subject, message=message)
 
 
-def _check_file(workspace: Workspace, version: CheckedVersion, file: Artifact) -> Finding | None:
-    for scrub in version.run.scrubs:
-        if file.digest in scrub.objects:
-            message = f"{file.path} held a value that {scrub.by} took out on {scrub.at:%Y-%m-%d}: its content is gone"
-            return fault("artifact-scrubbed", version.ref, message, "run and register again")
-    try:
-        workspace.store.content_path(file)
-    except Missing as error:
-        # Content stays on the machine that made it: in another clone its absence is no fault of the lineage.
-        if workspace.store.run_ids(version.run.id):
-            return fault("artifact-missing", version.ref, error.message, _AGAIN)
-        return Finding(
-            code="artifact-missing", severity=Severity.NOTE, subject=version.ref, message=error.message, hint=None
-        )
-    except MlcliError as error:
-        return fault("artifact-altered", version.ref, error.message, _AGAIN)
-    return None
+def _scrubbed(version: CheckedVersion, file: Artifact, scrub: Scrub) -> Finding:
+    message = f"{file.path} held a value that {scrub.by} took out on {scrub.at:%Y-%m-%d}: its content is gone"
+    return fault("artifact-scrubbed", version.ref, message, "run and register again")

@@ -22,7 +22,7 @@ help:
 	@echo "make bench-git    what git costs a run, beside git status itself"
 	@echo "make bench-capture  what capture costs a command; ARGS=--quick in a minute"
 	@echo "make bench-store  what the store costs at scale: a few minutes; ARGS='search --quick' for a part of it"
-	@echo "make bench-registry  what checking 20, 1,000 and 10,000 versions costs, beside python itself"
+	@echo "make bench-registry  20, 1,000 and 10,000 versions beside GTO and MLflow; ARGS=--quick in a minute"
 	@echo "make bench-peers  MLflow and others beside mlcli, each installed below .bench/"
 	@echo "make docs     write the command reference of the README anew"
 	@echo "make example  make .mlruns-example anew"
@@ -77,7 +77,7 @@ bench-store: $(VENV)/.dev
 	@$(BIN)/python benchmarks/store.py $(ARGS)
 
 bench-registry: $(VENV)/.dev
-	@$(BIN)/python benchmarks/registry_store.py $(ARGS)
+	@$(BIN)/python benchmarks/registry.py $(ARGS)
 
 bench-peers: $(VENV)/.dev
 	@$(BIN)/python benchmarks/against.py $(ARGS)

@@ -135,6 +135,14 @@ PEERS = [
     Peer("guild", "guildai", "guild", newest=(3, 11)),
 ]  # fmt: skip
 
+REGISTRIES = [
+    Peer("gto", "gto", "gto_registry"),
+    Peer(
+        "mlflow registry", "mlflow", "mlflow_registry",
+        {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"},
+    ),
+]  # fmt: skip
+
 
 def unsynced(mlcli: Logger) -> Logger:
     """The same without fsync."""
@@ -148,7 +156,7 @@ def plain_files(mlcli: Logger) -> Logger:
 
 def peer(name: str, home: Path) -> tuple[Logger | None, str]:
     """A peer in an environment of its own, made once, and its version; else None, and why it is not there."""
-    (told,) = (each for each in PEERS if each.name == name)
+    (told,) = (each for each in PEERS + REGISTRIES if each.name == name)
     directory = CACHE / told.package
     python = directory / "bin" / "python"
     if not (directory / ".made").exists():

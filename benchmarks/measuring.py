@@ -32,8 +32,14 @@ class Spent:
     out: str
 
 
-def spend(argv: list[str], *, at: Path, env: dict[str, str], terminal: bool = False) -> Spent:
-    """Run a command to its end and say what it took; it must succeed.
+class TooLong(Exception):
+    """A command that was ended, as it took longer than it may."""
+
+
+def spend(
+    argv: list[str], *, at: Path, env: dict[str, str], terminal: bool = False, seconds: float = threading.TIMEOUT_MAX
+) -> Spent:
+    """Run a command to its end and say what it took; it must succeed, and TooLong where it takes longer than `seconds`.
 
     The memory is at least this process's own, as Linux counts what a process had before it became the command: a bench
     keeps itself small, and has what needs mlcli or data done by another process.
@@ -41,14 +47,20 @@ def spend(argv: list[str], *, at: Path, env: dict[str, str], terminal: bool = Fa
     with _streams(terminal=terminal) as (stdin, stdout, stderr), tempfile.TemporaryFile() as told:
         began = time.perf_counter()
         started = subprocess.Popen(argv, cwd=at, env=env, stdin=stdin, stdout=stdout, stderr=stderr or told)
+        clock = threading.Timer(seconds, started.kill)
+        clock.start()
         try:
             _, status, usage = os.wait4(started.pid, 0)
         except BaseException:
             started.kill()
             started.wait()
             raise
+        finally:
+            clock.cancel()
         wall = time.perf_counter() - began
         started.returncode = os.waitstatus_to_exitcode(status)
+        if started.returncode and wall > seconds:
+            raise TooLong(" ".join(argv))
         if started.returncode:
             told.seek(0)
             words = told.read().decode(errors="replace").strip()[-2000:]

@@ -13,6 +13,12 @@
     count()                  how many runs are in the store, whole
     LACKS = {"points": why}  what it cannot do, and why
 
+`with_NAME_registry.py` says the same of a registry of models, for `registry.py`:
+
+    ask_make(count, spare)   a store of one model with so many versions, each promoted in its turn, and room for more
+    commands(number)         {operation: argv}, by which the version of that number is registered and promoted
+    operations(number)       {operation: callable}, the same without a process of its own
+
 Written for the interpreter of any peer's environment: nothing but the standard library, and nothing of mlcli.
 """
 
@@ -186,6 +192,21 @@ class Verbs:
 
     def count(self):
         return {"count": self.logger.count()}
+
+    def commands(self, first, rounds):
+        """What each round, which registers the version of the next number, has to start."""
+        return {"rounds": [self.logger.commands(int(first) + each) for each in range(int(rounds))]}
+
+    def operations(self, first, rounds, *without):
+        """The same by calls in this process: CPU and wall of each, in turn."""
+        told = {}
+        for number in range(int(first), int(first) + int(rounds)):
+            for name, call in self.logger.operations(number).items():
+                if name not in without:
+                    used, began = cpu(), time.perf_counter()
+                    call()
+                    told.setdefault(name, []).append([cpu() - used, time.perf_counter() - began])
+        return told
 
 
 def main():

@@ -156,7 +156,7 @@ def measured(found: list[Registry], count: int, shim: Path) -> dict[str, Figures
 
 
 def table(told: dict[int, dict[str, Figures]]) -> str:
-    columns = [(name, count) for name in OPERATIONS for count in told]
+    columns = [(name, count) for name in OPERATIONS for count in sorted(told)]
     lines = [f"{'':<32}" + "".join(f"{name if count == min(told) else '':>9}" for name, count in columns)]
     lines += [f"{'':<32}" + "".join(f"{count:>9,}" for _, count in columns)]
     for who in next(iter(told.values())):

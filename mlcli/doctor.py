@@ -104,7 +104,7 @@ def _of_merges(workspace: Workspace) -> tuple[list[Problem], set[str]]:
 def _merged(workspace: Workspace) -> list[str]:
     try:
         return merging.settle(workspace)
-    except (Corrupt, GitError, Missing, NotFound):
+    except (Corrupt, Missing, NotFound):
         return []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcli import checking, doctor, registry
+from mlcli import checking, doctor, registry, trash
 from mlcli.domain.history import Action
 from mlcli.domain.stage import Stage
 from mlcli.store import schema
@@ -333,6 +333,48 @@ def test_merges_that_cross_each_other_end_in_one_history(torn):
     assert (torn.codes(), torn.fix(), torn.git("diff", "main")) == ([], [], "")
 
 
+# What one side took away
+
+
+@pytest.mark.parametrize("into", ["main", "feature"])
+def test_a_version_that_one_side_removed_stays_removed_whatever_an_editor_did_to_it(team, into):
+    team.register("three").git("branch", "feature")
+    path = team.root / MODEL / "versions/3.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
+    team.commit().on("feature")
+    trash.remove(team.workspace, ["iris@3"])
+    team.commit()
+    assert "CONFLICT" in team.on(into).merge({"main": "feature", "feature": "main"}[into])
+    assert team.fix() == ["iris@3 was removed, says the history"]
+    team.git("commit", "-qm", "Merged")
+    assert (team.codes(), team.held(), team.status()) == ([], {1: "one", 2: "two"}, [])
+
+
+@pytest.mark.parametrize("into", ["main", "feature"])
+def test_a_version_whose_file_one_side_deleted_by_hand_is_kept(team, into):
+    team.register("three").git("branch", "feature")
+    path = team.root / MODEL / "versions/3.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
+    team.commit().on("feature").git("rm", "-q", f"{MODEL}/versions/3.json")
+    team.commit()
+    assert "CONFLICT" in team.on(into).merge({"main": "feature", "feature": "main"}[into])
+    team.fix()
+    team.git("commit", "-qm", "Merged")
+    assert (team.codes(), team.held(), team.status()) == ([], {1: "one", 2: "two", 3: "three"}, [])
+
+
+def test_an_index_that_another_git_holds_is_told_and_the_fix_is_ended_later(both, mlcli):
+    both.merge("feature")
+    lock = both.root / ".git/index.lock"
+    lock.touch()
+    done = mlcli("doctor", "--fix", at=both.root)
+    assert (done.returncode, "index.lock" in done.stderr, "Traceback" in done.stderr) == (3, True, False)
+    lock.unlink()
+    both.fix()
+    both.git("commit", "-qm", "Merged")
+    assert (both.held(), both.codes(), both.status()) == (AFTER, [], [])
+
+
 # Other ways to bring branches together
 
 
@@ -603,6 +645,49 @@ def test_a_squashed_merge_is_renumbered_in_the_index(driven):
     assert "CONFLICT" not in driven.merge("feature", "--squash")
     driven.git("commit", "-qm", "Squashed")
     assert (driven.held(), driven.codes(), driven.status()) == (AFTER, [], [])
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen")
+def test_a_signed_merge_is_not_made_anew_and_what_changed_is_staged(driven):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], cwd=driven.root.parent, check=True)
+    driven.on("feature").register("of feature")
+    driven.on("main").register("of main")
+    key = str(driven.root.parent / "key")
+    signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={key}", "-c", "commit.gpgSign=true")
+    merged = driven.git(*signing, "merge", "--no-edit", "feature")
+    assert "the merge is signed, so what changed is in the index only: git commit --amend" in merged
+    assert {line[:2] for line in driven.status()} == {"A "}
+    driven.git(*signing, "commit", "-q", "--amend", "--no-edit")
+    assert (driven.held(), driven.codes(), driven.status()) == (AFTER, [], [])
+    assert "gpgsig" in driven.git("cat-file", "commit", "HEAD")
+
+
+def test_stores_below_the_top_are_driven_too(repo, git, mlcli):
+    places = [repo / "one", repo / "two"]
+    assert [set_up_below(place, mlcli) for place in places] == [0, 0]
+    registered_below(repo, mlcli, git, "base")
+    git("checkout", "-qb", "feature")
+    registered_below(repo, mlcli, git, "feature")
+    git("checkout", "-q", "main")
+    registered_below(repo, mlcli, git, "main")
+    assert "CONFLICT" not in git("merge", "--no-edit", "feature")
+    assert git("status", "--short", "--untracked-files=no") == ""
+    assert [mlcli("check", at=place).returncode for place in places] == [0, 0]
+    assert [Workspace.find(str(place)).store.version_numbers("iris") for place in places] == [[1, 2, 3]] * 2
+
+
+def set_up_below(place: Path, mlcli) -> int:
+    (place / ".mlruns").mkdir(parents=True)
+    return mlcli("init", "--merge-driver", at=place).returncode
+
+
+def registered_below(repo: Path, mlcli, git, content: str) -> None:
+    for name in ("one", "two"):
+        write = f"open('model.bin', 'w').write({content!r})"
+        mlcli("run", "--output", "model.bin", "--", "python", "-c", write, at=repo / name)
+        assert mlcli("register", "iris", "@:model.bin", at=repo / name).returncode == 0
+    git("add", "one/.mlruns", "two/.mlruns")
+    git("commit", "-qm", content)
 
 
 def test_the_driver_writes_what_both_sides_agree_on_and_leaves_the_rest_to_people(driven):

@@ -751,6 +751,18 @@ def test_whoever_has_not_set_up_the_driver_gets_gits_conflict(driven):
     assert driven.conflicts() == [f"{MODEL}/versions/3.json"]
 
 
+def test_driven_merges_that_cross_each_other_lose_nothing(driven):
+    driven.on("feature").register("of feature", "production")
+    driven.on("main").register("of main").git("branch", "main-before")
+    driven.merge("feature")
+    driven.on("feature").register("second of feature").merge("main-before")
+    assert driven.held() == {1: "one", 2: "two", 3: "of main", 4: "second of feature", 5: "of feature"}
+    driven.on("main").register("second of main")
+    assert "CONFLICT" not in driven.merge("feature")
+    assert driven.held() == {**AFTER, 5: "second of main", 6: "second of feature"}
+    assert (driven.codes(), driven.fix(), driven.production(), driven.status()) == ([], [], 4, [])
+
+
 def test_the_driver_is_for_git_alone_and_not_listed(team, mlcli):
     assert "merge-driver" not in mlcli("--help").stdout.replace("--merge-driver", "")
     done = mlcli("merge-driver", "one")
@@ -834,10 +846,10 @@ class Story:
         return versions, {event.digest for event in store.history("iris").events}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_whatever_branches_do_nothing_is_lost(team, seed):
     story = Story(team, seed)
-    list(map(story.step, [f"{seed}-{step}" for step in range(9)]))
+    list(map(story.step, [f"{seed}-{step}" for step in range(12)]))
     team.on("main")
     list(map(story.merge, ["b", "c"]))
     assert story.there() == (story.versions, story.events)

@@ -163,6 +163,7 @@ class Numbers:
         there = self.by_digest
         for version, before, told in order:
             number = there.get(version.digest) or self._next(version.digest)
+            there[version.digest] = number
             self.held.setdefault(number, version)
             self.used.add(number)
             self.told.append((number, told(self.ref(before), self.ref(number))))

@@ -18,11 +18,17 @@ from .lookup import history_of
 from .workspace import Workspace
 
 
+class Figure(Struct, frozen=True, kw_only=True):
+    """A metric of a version, and of the one that it replaced (None where that has none)."""
+
+    value: float
+    before: float | None
+
+
 class Reported(Struct, frozen=True, kw_only=True):
     """A version that stands in the stage, how it came there, and what it was made from.
 
-    `before` is the number of the version that stood there before it, `metrics` are its own by name with those of that
-    one (null where it has none). `inputs` are paths with digests.
+    `before` is the number of the version that stood there before it. `inputs` are paths with digests.
     """
 
     model: str
@@ -45,7 +51,7 @@ class Reported(Struct, frozen=True, kw_only=True):
     branch: str | None
     dirty: bool
     params: dict[str, Any]
-    metrics: dict[str, tuple[float | None, float | None]]
+    metrics: dict[str, Figure]
     inputs: dict[str, str]
     digest: str
 
@@ -113,7 +119,10 @@ def _reported(
         branch=git.branch,
         dirty=git.dirty,
         params={key: param.value for key, param in run.params.items()},
-        metrics={key: (each.last, old[key].last if key in old else None) for key, each in run.metrics.items()},
+        metrics={
+            key: Figure(value=each.last, before=old[key].last if key in old else None)
+            for key, each in run.metrics.items()
+        },
         inputs={each.path: each.digest for each in run.inputs},
         digest=artifact.digest if artifact else next((file.digest for file in version.files), ""),
     )

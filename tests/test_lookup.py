@@ -92,7 +92,7 @@ def test_what_names_no_version_is_refused(story, workspace, ref: str):
         ("irsi@1", "no model is called 'irsi'", "did you mean iris?"),
         ("iris@9", "iris has no version 9", "mlcli history iris"),
         ("iris@staging", "no version of iris is in Staging", "mlcli promote iris@2 staging"),
-        ("iris@champion", "iris has no alias 'champion'", "mlcli history iris"),
+        ("iris@champion", "iris has no alias 'champion'", "mlcli alias iris@N champion"),
         ("*", "no run matches '*'", "mlcli ls"),
         ("../x", "no run matches '../x'", "mlcli ls"),
         ("\x1b[31m", r"no run matches '\x1b[31m'", "mlcli ls"),

@@ -61,7 +61,7 @@ def _markdown(found: StageReport) -> str:
         if each.metrics:
             before = f"{each.model}@{each.before}" if each.before else "before"
             lines += ["", f"| metric | value | {_inline(before)} |", "| --- | ---: | ---: |"]
-            figures = {key: (_number(now), _number(old)) for key, (now, old) in each.metrics.items()}
+            figures = {key: (_number(of.value), _number(of.before)) for key, of in each.metrics.items()}
             lines += [f"| {_inline(key)} | {now} | {old} |" for key, (now, old) in figures.items()]
         lines.append("")
     lines += [_verdict(found)]
@@ -130,10 +130,9 @@ def _page(found: StageReport) -> str:
         if each.metrics:
             before = safe(f"{each.model}@{each.before}") if each.before else "before"
             body.append(f"<table><tr><th>metric</th><th>value</th><th>{before}</th></tr>")
-            body += [
-                f"<tr><td>{safe(key)}</td><td class=n>{_number(now)}</td><td class=n>{_number(old)}</td></tr>"
-                for key, (now, old) in each.metrics.items()
-            ]
+            for key, of in each.metrics.items():
+                figures = f"<td class=n>{_number(of.value)}</td><td class=n>{_number(of.before)}</td>"
+                body.append(f"<tr><td>{safe(key)}</td>{figures}</tr>")
             body.append("</table>")
     kind = "error" if any(f.severity.value == "error" for f in found.findings) else "ok"
     body.append(f"<p class={kind}>{safe(_verdict(found).replace('**', ''))}</p><ul>")

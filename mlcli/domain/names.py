@@ -116,7 +116,7 @@ def _name_fault(name: str) -> str | None:
 
 def sounding(name: str) -> str:
     """What two names share that a file system may take for one: case and Unicode's ways of spelling are left out."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def check_alias(name: str) -> str:

@@ -219,11 +219,12 @@ def history(workspace: Workspace, name: str, problems: list[MlcliError] | None =
     numbers = told.numbers | {digest: version.number for digest, version in versions.items()}
     numbers |= {old: numbers[told.now(old)] for old in told.renamed if told.now(old) in numbers}
     # The registration of versions of before is no event; of the others, why is in the version alone.
-    entries = [_registration(each) for digest, each in versions.items() if digest not in told.registered]
+    before = [_registration(each) for digest, each in versions.items() if digest not in told.registered]
+    entries = []
     for event in told.events:
         version = versions.get(told.now(event.version)) if event.action is Action.REGISTERED else None
         entries.append(_registration(version) if version else _entry(event, numbers))
-    return _newest_first(entries)
+    return _newest_first(before, entries)
 
 
 def _whole(workspace: Workspace, name: str, problems: list[MlcliError] | None) -> History:
@@ -234,17 +235,17 @@ def _whole(workspace: Workspace, name: str, problems: list[MlcliError] | None) -
         return history_of(workspace, name, problems)
 
 
-def _newest_first(entries: Sequence[Entry]) -> list[Entry]:
+def _newest_first(registrations: Sequence[Entry], events: Sequence[Entry]) -> list[Entry]:
     """Newest first by the clock, but nothing before what came before it: clocks are set back."""
     registered: dict[int | None, datetime] = {}
-    row = dict.fromkeys(("registered", ""), datetime.min.replace(tzinfo=timezone.utc))
-    placed = []
-    for order, entry in enumerate(entries):
-        kind = entry.action if entry.action == "registered" else ""
-        row[kind] = max(row[kind], entry.at, registered.get(entry.version, entry.at))
-        if kind:
-            registered[entry.version] = row[kind]
-        placed.append((row[kind], order, entry))
+    placed: list[tuple[datetime, int, Entry]] = []
+    for row in (registrations, events):
+        latest = datetime.min.replace(tzinfo=timezone.utc)
+        for entry in row:
+            latest = max(latest, entry.at, registered.get(entry.version, entry.at))
+            placed.append((latest, len(placed), entry))
+            if row is registrations:
+                registered[entry.version] = latest
     return [entry for _, _, entry in sorted(placed, key=lambda each: each[:2], reverse=True)]
 
 

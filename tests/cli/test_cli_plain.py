@@ -22,14 +22,14 @@ def told(text: str, git) -> str:
     ("arguments", "expected"),
     [
         (["ls"], """\
-fcaa7074000000000000000000000000	2026-11-21T06:40:14Z	finished	dirty	default	COMMIT+	depth=7	accuracy=0.99
+fcaa7074000000000000000000000000	2026-11-21T06:40:16Z	finished	dirty	default	COMMIT+	depth=7	accuracy=0.99
 bd7fd457000000000000000000000000	2026-11-21T06:40:08Z	failed	broken	default	COMMIT	depth=3\t
 7e55383a000000000000000000000000	2026-11-21T06:40:04Z	finished	second	default	COMMIT	depth=10	accuracy=0.97
 3f2a9c1d000000000000000000000000	2026-11-21T06:40:00Z	finished	first	default	COMMIT	depth=1	accuracy=0.9
 """),
         (["ls", "--header", "-n", "1"], """\
 id	started	status	name	experiment	commit	params	metrics
-fcaa7074000000000000000000000000	2026-11-21T06:40:14Z	finished	dirty	default	COMMIT+	depth=7	accuracy=0.99
+fcaa7074000000000000000000000000	2026-11-21T06:40:16Z	finished	dirty	default	COMMIT+	depth=7	accuracy=0.99
 """),
         (["ls", "-q", "status = 'failed'"], "bd7fd457000000000000000000000000\n"),
         (["ls", "--sort", "metrics.accuracy", "--columns", "run,name,params.*,metrics.accuracy"], """\
@@ -91,7 +91,7 @@ accuracy	0.9	0.97	-
 """),
         (["models", "--header"], """\
 model	versions	staging	production	newest	when
-iris	2	-	2	iris@2	2026-11-21T06:40:12Z
+iris	2	-	2	iris@2	2026-11-21T06:40:13Z
 """),
         (["models", "-q"], "iris\n"),
         (["lineage", "iris@production"], """\

@@ -148,7 +148,7 @@ mlcli.log_metric("loss", 4.0, step=4)
         } == {("doctor",): 0, ("ls",): 0, ("models",): 0}
     moves = [line.split("\t") for line in mlcli("history", "m", env=env).stdout.splitlines()]
     assert [(move[1], move[2]) for move in moves] == [
-        ("m@2", "None -> Production, archived 1"), ("m@1", "Staging -> Production"), ("m@1", "None -> Staging"), ("m@2", "registered"), ("m@1", "registered"),
+        ("m@2", "None -> Production, archived 1"), ("m@2", "registered"), ("m@1", "Staging -> Production"), ("m@1", "None -> Staging"), ("m@1", "registered"),
     ]  # fmt: skip
 
 

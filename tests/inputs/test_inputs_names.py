@@ -236,7 +236,7 @@ def test_a_run_may_be_named_in_any_script_and_found_by_it(repo: Path, record, cl
 @row("case")
 def test_two_that_differ_in_case_only_are_two_but_where_they_would_be_one_file(project: Path, cli, row: str) -> None:
     before = state(project / ".mlruns")
-    differ = "differ in case only, which not every system can keep"
+    differ = "differ in case or spelling only, which not every system can keep"
     refused(cli("register", "IRIS", "second"), 2, f"'IRIS' and the model 'iris' {differ}", "mlcli register iris …")
     assert state(project / ".mlruns") == before
     for name in ("Vision", "vision"):

@@ -135,7 +135,7 @@ def _missing_versions(recorded: Recorded) -> Iterator[Finding]:
         versions = "a version that is" if len(gone) == 1 else f"{len(gone)} versions that are"
         message = f"its history names {versions} missing, as {_ref(recorded, gone[0])}"
         where = f".mlruns/models/{model}"
-        hint = f"git checkout -- {where}; where only a part is staged, git add {where}"
+        hint = f"mlcli doctor --fix; where only a part is staged, git add {where}"
         yield fault("version-missing", model, message, hint)
 
 

@@ -482,7 +482,8 @@ def test_a_rollback_to_a_forced_version_is_told_as_forced_and_nothing_else(gated
 def test_what_nobody_signed_is_found_where_signatures_are_asked_for(whole):
     assert checking.check(whole).passed
     report = checking.check(whole, ["iris@2"], signed=True)
-    assert {(each.code, each.severity, each.subject) for each in report.findings} == {("unsigned", ERROR, "iris@2")}
+    told = {(each.code, each.severity, "moved it to Production" in each.message) for each in report.findings}
+    assert told == {("unsigned", ERROR, True), ("unsigned", NOTE, False)}
 
 
 @pytest.fixture
@@ -509,6 +510,12 @@ def signed(signing, record):
 
 def test_what_was_signed_by_an_allowed_key_passes(signed):
     assert found(checking.check(signed, signed=True)) == []
+
+
+def test_a_team_that_takes_up_signing_passes_once_what_stands_is_signed(whole, signing):
+    registry.rollback(signing, "iris")
+    report = checking.check(signing, signed=True)
+    assert (report.passed, {each[:2] for each in found(report)}) == (True, {("unsigned", NOTE)})
 
 
 def test_a_signature_over_other_bytes_is_found(signed, registry_path: Path):

@@ -16,7 +16,7 @@ CODES = {
     "read-failed": ("The system does not let a document be read.", "Look at its permissions, and at the disk."),
     "event-missing": (
         "An event that others name as what came before them is not here: deleted, or left behind by a cherry-pick.",
-        "Check the events out from the branch that has them, which the hint names.",
+        "`mlcli doctor --fix` brings it back from any branch; or check it out from the one that the hint names.",
     ),
     "event-future": (
         "A version or an event is dated more than five minutes ahead of this machine's clock.",
@@ -24,7 +24,7 @@ CODES = {
     ),
     "version-missing": (
         "The history names a version that is not here, and that nobody removed.",
-        "`git checkout -- .mlruns/models/MODEL`; where only a part is staged, `git add .mlruns/models/MODEL`.",
+        "`mlcli doctor --fix` brings it back from git; where only a part is staged, `git add .mlruns/models/MODEL`.",
     ),
     "unsettled": (
         "Branches gave a name to different versions, or a version to different stages, and nobody has decided since.",
@@ -47,8 +47,9 @@ CODES = {
         "`mlcli rollback MODEL STAGE`, or promote a version that meets them.",
     ),
     "unsigned": (
-        "An event of the version carries no signature (only with `--signed`).",
-        "`sign = true` in `[tool.mlcli]` has all that is done from then on signed; register and promote anew.",
+        "The event that put a version where it stands, or gave an alias or an approval, carries no signature; a note "
+        "of events that others have followed since (only with `--signed`).",
+        "`sign = true` in `[tool.mlcli]` has all that is done from then on signed; then promote it anew.",
     ),
     "signature-bad": (
         "The signature of an event is of another text, or by a key that is not allowed (only with `--signed`).",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcli import checking, doctor, registry, trash
+from mlcli import checking, doctor, registry, scrubbing, trash
 from mlcli.domain.history import Action
 from mlcli.domain.stage import Stage
 from mlcli.store import schema
@@ -348,6 +348,44 @@ def test_a_version_that_one_side_removed_stays_removed_whatever_an_editor_did_to
     assert team.fix() == ["iris@3 was removed, says the history"]
     team.git("commit", "-qm", "Merged")
     assert (team.codes(), team.held(), team.status()) == ([], {1: "one", 2: "two"}, [])
+
+
+@pytest.fixture
+def secretive(team) -> Team:
+    """A version, iris@3, whose run has two values that nobody should see."""
+    run = team.record(model="three", params={"one": "first-value", "other": "second-value"})
+    registry.register(team.workspace, "iris", run.id)
+    return team.commit()
+
+
+def without(team: Team, *values: str) -> Team:
+    """Take those of the values out of iris@3 that are in it."""
+    there = (team.root / MODEL / "versions/3.json").read_text()
+    for value in values:
+        if value in there:
+            scrubbing.scrub(team.workspace, "iris@3", value)
+    return team.commit()
+
+
+def test_a_value_that_one_side_took_out_stays_out(secretive):
+    without(secretive.on("feature"), "first-value")
+    secretive.on("main").do("promote", "iris@3", "production")
+    assert "CONFLICT" not in secretive.merge("feature")
+    assert secretive.fix() == ["iris@production says 3 again, as the history does"]
+    assert (secretive.commit().codes(), secretive.production()) == ([], 3)
+    assert "first-value" not in (secretive.root / MODEL / "versions/3.json").read_text()
+
+
+def test_values_that_each_side_took_out_are_told_as_one_is_in_it_again(secretive):
+    without(secretive.on("feature"), "first-value")
+    without(secretive.on("main"), "second-value")
+    assert "CONFLICT" in secretive.merge("feature")
+    [told] = secretive.fix()
+    assert told.startswith("iris@3 had a value taken out on each side, and one of them is in it again")
+    assert secretive.commit().codes() == []
+    without(secretive, "first-value", "second-value")
+    assert (secretive.codes(), secretive.fix()) == ([], [])
+    assert "-value" not in (secretive.root / MODEL / "versions/3.json").read_text()
 
 
 @pytest.mark.parametrize("into", ["main", "feature"])

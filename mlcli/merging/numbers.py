@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..domain.checked import CheckedVersion, Recorded
-from ..domain.history import Held, History
+from ..domain.history import Action, Held, History
 from ..store.elsewhere import Place, version_in
 from .known import Known
 
@@ -87,7 +87,18 @@ class Numbers:
             return
         self.held[number] = winner
         if not any(loser.before == number for loser in self.losers):
-            self.told.append((number, f"{self.ref(number)} is on both sides the same version"))
+            others = {each.digest for each in (ours, theirs) if each} - self._former(winner.digest)
+            twice = "had a value taken out on each side, and one of them is in it again: mlcli scrub it once more"
+            self.told.append((number, f"{self.ref(number)} {twice if others else 'is on both sides the same version'}"))
+
+    def _former(self, digest: str) -> set[str]:
+        """The digests that a version's document had before values were taken out of it, and the one it has."""
+        replaced = {each.version: each.replaces for each in self.history.events if each.action is Action.SCRUBBED}
+        former = {digest}
+        while (before := replaced.pop(digest, None)) is not None:
+            former.add(before)
+            digest = before
+        return former
 
     def _beside(self, *, theirs: bool) -> Callable[[str, str], str]:
         """What is told of a version that gets another number: whose it is, and who has the one it had."""

@@ -12,6 +12,7 @@ A peer is `benchmarks/peers/with_NAME_registry.py` and a line in `benchmarks/log
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import statistics
@@ -65,7 +66,8 @@ Figures = dict[tuple[str, str], float]
 class Registry:
     """One store under measurement. `took` is {(measure, operation): its value in each round}.
 
-    `rounds` has the commands of each round, and `over` the operations that take too long.
+    `rounds` has the commands of each round; `over` the operations that are not tried again: infinite where they take
+    too long, not a number where they failed.
     """
 
     name: str
@@ -73,7 +75,7 @@ class Registry:
     at: Path
     rounds: list[dict[str, list[str]]]
     took: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
-    over: set[str] = field(default_factory=set)
+    over: dict[str, float] = field(default_factory=dict)
 
     def commands(self, number: int, shim: Path) -> None:
         """A round of them, each after `python -c pass`."""
@@ -85,8 +87,9 @@ class Registry:
             (shim / "told").write_text("")
             try:
                 spent = spend(argv, at=self.at, env=env, seconds=SECONDS)
-            except TooLong:
-                self.over.add(name)
+            except (TooLong, SystemExit) as failed:
+                print(f"{self.name}: {name}: {failed}")
+                self.over[name] = math.inf if isinstance(failed, TooLong) else math.nan
                 continue
             lines = [[float(each) for each in line.split()] for line in (shim / "told").read_text().splitlines()]
             gits, shims = sum(line[0] for line in lines), sum(line[1] for line in lines)
@@ -95,9 +98,12 @@ class Registry:
                 self.took[measure, name].append(value)
 
     def operations(self, count: int) -> None:
-        """The rounds that follow, in one process; what takes too long for a command is not tried."""
-        times = len(self.rounds)
-        told = self.logger.ask("operations", count + times + 1, times, *self.over, at=self.at)
+        """The rounds that follow, in one process; what did not come to its end as a command is not tried."""
+        times, told = len(self.rounds), {}
+        try:
+            told = self.logger.ask("operations", count + times + 1, times, *self.over, at=self.at)
+        except SystemExit as failed:
+            print(f"{self.name}, in one process: {failed}")
         for name, values in told.items():
             self.took["warm", name] = [cpu for cpu, _ in values]
             self.took["warm, wall", name] = [wall for _, wall in values]
@@ -151,7 +157,7 @@ def measured(found: list[Registry], count: int, shim: Path) -> dict[str, Figures
         for name in OPERATIONS:
             if ("warm", name) in own and ("warm", name) in told.get("mlcli", {}):
                 own["of mlcli", name] = own["warm", name] / told["mlcli"]["warm", name]
-        own.update({("cold", name): float("inf") for name in each.over})
+        own.update({("cold", name): value for name, value in each.over.items()})
     return told
 
 
@@ -170,9 +176,10 @@ def table(told: dict[int, dict[str, Figures]]) -> str:
 def _shown(value: float | None, measure: str) -> str:
     if value is None:
         return "-"
-    if value == float("inf"):
-        return f">{SECONDS} s"
-    return (f"{value:,.0f}" if value >= 100 else f"{value:.1f}") + ("x" if measure in (*COLD, "of mlcli") else "")
+    if not math.isfinite(value):
+        return "failed" if math.isnan(value) else f">{SECONDS} s"
+    shown = f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    return shown + ("x" if measure in (*COLD, "of mlcli") else "")
 
 
 def shimmed(shim: Path) -> Path:
@@ -189,12 +196,12 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[20, 1000, 10_000], help="how many versions")
     parser.add_argument("--times", type=int, default=5, help="rounds")
     parser.add_argument("--only", metavar="NAMES", help=f"some peers: {'; '.join(each.name for each in REGISTRIES)}")
-    parser.add_argument("--quick", action="store_true", help="one round of 20 and 100 versions")
+    parser.add_argument("--quick", action="store_true", help="one round of 100 versions")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where check takes more than it may")
     parser.add_argument("--make", nargs="+", metavar=("DIRECTORY", "VERSIONS"), help="only make a store of mlcli's")
     args = parser.parse_args()
     names = [each.strip() for each in args.only.split(";")] if args.only else [each.name for each in REGISTRIES]
-    counts, times = ([20, 100], 2) if args.quick else (args.counts, args.times + 1)
+    counts, times = ([100], 2) if args.quick else (args.counts, args.times + 1)
     with scratch(needed=2**31) as directory:
         loggers = [replace(mlcli_itself(directory), adapter="mlcli_registry")]
         if args.make:

@@ -131,7 +131,7 @@ def answer(
     *,
     stdin: bytes = b"",
     ok: Iterable[int] = (0,),
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> bytes:
     """Run git without GitPython and return what it prints; GitError where it fails."""
     done = ran(root, arguments, overrides, stdin=stdin, seconds=seconds)
@@ -147,7 +147,7 @@ def ran(
     *,
     stdin: bytes = b"",
     index: str | None = None,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run git to its end, with another index than the working tree's where one is named; GitError where it cannot be.
 
@@ -157,8 +157,9 @@ def ran(
     if index is not None:
         environ["GIT_INDEX_FILE"] = index
     given: dict[str, Any] = {"input": stdin} if stdin else {"stdin": subprocess.DEVNULL}
+    given["timeout"] = SECONDS if seconds is None else seconds
     try:
-        return subprocess.run(argv, cwd=root, env=environ, capture_output=True, timeout=seconds, check=False, **given)
+        return subprocess.run(argv, cwd=root, env=environ, capture_output=True, check=False, **given)
     except subprocess.TimeoutExpired:
         raise failure(SLOW) from None
     except OSError as error:

@@ -129,6 +129,6 @@ LINEAGES = {
     "content elsewhere": a_lineage(a_run(), here=False),
     "hostile words": a_lineage(hostile(), why=HOSTILE),
     "a hostile run": a_lineage(hostile(), registered=False),
-    "thousands of inputs": a_lineage(a_run(
-        inputs=[Input(path=f"images/{at}.png", size=at, digest=digest(1000 + at)) for at in range(2000)])),
+    "hundreds of inputs": a_lineage(a_run(
+        inputs=[Input(path=f"images/{at}.png", size=at, digest=digest(1000 + at)) for at in range(300)])),
 }  # fmt: skip

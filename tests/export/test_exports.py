@@ -15,7 +15,7 @@ from mlcli.errors import InvalidRef, NotFound, UsageError
 from mlcli.export.facts import package_url, remote_uri, web_uri
 from mlcli.lineage import Origin
 
-SLOW = "thousands of inputs"
+SLOW = "hundreds of inputs"
 KINDS = [pytest.param(kind, marks=[pytest.mark.slow] if kind == SLOW else []) for kind in LINEAGES]
 FORMS = ["ro-crate", "slsa", "cyclonedx"]
 

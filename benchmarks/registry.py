@@ -195,7 +195,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[20, 1000, 10_000], help="how many versions")
     parser.add_argument("--times", type=int, default=5, help="rounds")
-    parser.add_argument("--only", metavar="NAMES", help=f"some peers, or mlcli alone: mlcli; {'; '.join(each.name for each in REGISTRIES)}")
+    parser.add_argument("--only", metavar="NAMES", help=f"some peers: {'; '.join(each.name for each in REGISTRIES)}")
+    parser.add_argument("--alone", action="store_true", help="mlcli without peers")
     parser.add_argument("--quick", action="store_true", help="one round of 100 versions")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where check takes more than it may")
     parser.add_argument("--make", nargs="+", metavar=("DIRECTORY", "VERSIONS"), help="only make a store of mlcli's")
@@ -207,7 +208,7 @@ def main() -> None:
         if args.make:
             make(loggers[0], Path(args.make[0]), int(args.make[1]), 10, *map(int, args.make[2:]))
             return
-        for name in (each for each in names if each != "mlcli"):
+        for name in [] if args.alone else names:
             logger, version = peer(name, directory / "home")
             print(f"{name} {version}")
             loggers += [logger] if logger else []

@@ -548,12 +548,12 @@ def test_git_that_does_not_answer_in_time_is_a_reason(repo: str) -> None:
     assert read_state(repo, seconds=0)[0] == GitState(reason="git gave no answer in time")
 
 
-@pytest.mark.parametrize("asks", ["resolve_commit", "names_ever_in"])
+@pytest.mark.parametrize("asks", ["resolve_commit", "is_ignored"])
 def test_a_question_that_git_does_not_answer_in_time_is_an_error(
     repo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: str
 ) -> None:
     repository = Repository(repo)
-    repository.names_ever_in("main")  # GitPython asks git for its version when it is loaded
+    repository.is_ignored("main")  # GitPython asks git for its version when it is loaded
     os.chmod(write(str(tmp_path), "slow/git", "#!/bin/sh\nexec sleep 60\n"), 0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/slow:{os.environ['PATH']}")
     monkeypatch.setattr("mlcli.gitrepo.repository.SECONDS", 0.05)

@@ -215,7 +215,8 @@ class Repository:
             "--",
             f":(top,literal){below}",
         )
-        return {readable(path).rpartition("/")[2] for path in self._ask(asked, ok=(0, 128)).split(b"\0")}
+        found = answer(self.root, asked, ok=(0, 128)).split(b"\0")  # GitPython would cost a registration as much again
+        return {readable(path).rpartition("/")[2] for path in found}
 
     def _from_root(self, path: str) -> str:
         if os.path.isabs(path):

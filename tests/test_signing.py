@@ -381,7 +381,9 @@ def test_an_event_whose_signature_does_not_hold_does_not_pass(iris, changes, tol
     assert (found.passed, found.told) == (False, told)
 
 
-def test_an_approval_counts_where_its_signature_holds_and_is_given_anew_where_it_has_none(iris, keys: Path, monkeypatch):
+def test_an_approval_counts_where_its_signature_holds_and_is_given_anew_where_it_has_none(
+    iris, keys: Path, monkeypatch
+):
     there = allow(iris, *(f"{who} {(keys / 'id.pub').read_text().strip()}" for who in (ADA, GRACE)))
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", GRACE)
     Path(there.root, "mlcli.toml").write_text("[stages.production]\nrequire = ['approved']\n")

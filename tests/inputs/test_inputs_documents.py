@@ -163,10 +163,7 @@ def test_the_command_that_resolves_a_merge_is_told_and_resolves_it(store: Path, 
 
     done = cli("show", "wine@production")
     where = ".mlruns/models/wine/stages/production.json"
-    assert done.stderr == (
-        f"mlcli: error: {where} holds an unresolved merge\n"
-        "hint: mlcli doctor --fix\n"
-    )
+    assert done.stderr == (f"mlcli: error: {where} holds an unresolved merge\nhint: mlcli doctor --fix\n")
     assert cli("doctor", "--fix").returncode in {0, 1}
     assert "unsettled" in cli("check").stdout
     assert cli("promote", "wine@2", "production").returncode == 0

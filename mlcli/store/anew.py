@@ -17,7 +17,7 @@ from ..errors import Corrupt, MlcliError
 from . import layout, schema
 
 if TYPE_CHECKING:
-    from .documents import DocumentDir
+    from .directory import DocumentDir
 
 _MANY = 100
 

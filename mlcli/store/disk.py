@@ -19,7 +19,7 @@ from ..domain.source import Process
 from ..errors import BadStore, MlcliError, NotFound
 from . import layout, objects, schema, scrub
 from . import points as history
-from .documents import DocumentDir, NamedDB, NamedTable
+from .directory import DocumentDir
 from .files import Files, Reading
 from .registered import KINDS, TABLES, Held, RegisteredDocuments
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
     from .base import DocumentFiles
     from .digests import Digests
+    from .documents import NamedTable
     from .trash import Trash
 
 
@@ -65,7 +66,7 @@ class DiskStore(RegisteredDocuments):
         self.held: Held | None = None
         self._registry: DocumentFiles = registry or self.files
         self._directories: dict[str, DocumentDir] = {}
-        self._database = NamedDB(self._directory, self._table_names)
+        self._runs: NamedTable | None = None
 
     # Opening
 
@@ -105,7 +106,7 @@ class DiskStore(RegisteredDocuments):
         return schema.run_from(document, self.where_run(run_id))
 
     def run_ids(self, prefix: str = "") -> list[str]:
-        return self.runs.directory.keys_from(prefix)
+        return self._directory(layout.RUNS).keys_from(prefix)
 
     def find_runs(
         self,
@@ -356,8 +357,12 @@ class DiskStore(RegisteredDocuments):
 
     @property
     def runs(self) -> NamedTable:
-        """The table of run documents."""
-        return cast(NamedTable, self._database.table(layout.RUNS))
+        """The table of run documents; TinyDB is loaded by the first who asks, and not for the registry's."""
+        if self._runs is None:
+            from .documents import NamedDB
+
+            self._runs = cast("NamedTable", NamedDB(self._directory, self._table_names).table(layout.RUNS))
+        return self._runs
 
     def _table_names(self) -> list[str]:
         return [layout.RUNS, *(table(model) for model in self.models() for table in TABLES)]

@@ -15,7 +15,7 @@ from .files import read_all, write_all
 from .schema import Document
 
 if TYPE_CHECKING:
-    from .documents import DocumentDir
+    from .directory import DocumentDir
 
 RACY_NS = 2_000_000_000
 EXACT = 2**53

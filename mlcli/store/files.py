@@ -44,7 +44,7 @@ class Files:
 
     def read(self, name: str) -> bytes:
         """The content of a regular file; FileNotFoundError where there is none, Corrupt where it is something else."""
-        with Reading(name):
+        try:  # as `Reading` does, for which a thousand documents would pay a millisecond
             descriptor, size = self._opened(name)
             try:
                 if size > MAX_DOCUMENT:
@@ -52,6 +52,9 @@ class Files:
                 return read_all(descriptor, size)
             finally:
                 os.close(descriptor)
+        except OSError as error:
+            raise_unread(name, error)
+            raise
 
     def _opened(self, name: str) -> tuple[int, int]:
         """A descriptor of a regular file, and its size."""
@@ -596,8 +599,14 @@ class Reading:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise ReadFailed(f"cannot read .mlruns/{self.name}: {reason(error)}", "mlcli doctor") from error
+        if isinstance(error, OSError):
+            raise_unread(self.name, error)
+
+
+def raise_unread(name: str, error: OSError) -> None:
+    """Raise the error as ReadFailed, naming the file, but where it says that there is none."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise ReadFailed(f"cannot read .mlruns/{name}: {reason(error)}", "mlcli doctor") from error
 
 
 def read_all(descriptor: int, size: int) -> bytes:

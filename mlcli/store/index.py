@@ -25,7 +25,7 @@ from .entries import EXACT, RACY_NS, Known, ShardEntries, ShardReader, pairs_of
 from .schema import Document
 
 if TYPE_CHECKING:
-    from .documents import DocumentDir
+    from .directory import DocumentDir
 
 VERSION = 3
 _TABLES = """

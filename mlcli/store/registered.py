@@ -19,7 +19,7 @@ from . import layout, remembered, schema
 if TYPE_CHECKING:
     from ..domain.checked import Recorded
     from .base import DocumentFiles
-    from .documents import DocumentDir
+    from .directory import DocumentDir
     from .files import Files
     from .index import Index
 

@@ -16,7 +16,8 @@ from tinydb import Query, operations, where
 from tinydb.table import Document
 
 from mlcli.errors import Corrupt
-from mlcli.store.documents import DocumentDB, DocumentDir, NamedDB
+from mlcli.store.directory import DocumentDir
+from mlcli.store.documents import DocumentDB, NamedDB
 from mlcli.store.files import Files
 
 

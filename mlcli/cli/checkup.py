@@ -23,15 +23,12 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def check(asked: Asked) -> int:
     """Check, tell what was found, and answer with the exit code."""
-    import gc
-
     from ..checking import Report
     from ..checking import check as checked
     from ..domain.stage import Stage
     from ..errors import GitError
     from ..workspace import Workspace
 
-    gc.disable()  # thousands of documents are read, none of them in a circle, and then the process ends
     workspace = Workspace.find()
     only = Stage.parse(asked.stage) if asked.stage is not None else None
     if asked.staged:

@@ -24,7 +24,10 @@ except ImportError:
 def expect_many() -> None:
     """Let OpenSSL digest from now on, as thousands of documents pay for loading it."""
     global sha256
-    from hashlib import sha256 as fast
+    try:
+        from _hashlib import openssl_sha256 as fast  # as hashlib has it, without what else hashlib loads
+    except ImportError:  # built without OpenSSL
+        from hashlib import sha256 as fast
 
     sha256 = fast
 

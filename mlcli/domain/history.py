@@ -143,8 +143,13 @@ def fold(events: Iterable[Event], *, until: datetime | None = None) -> History:
 
     With `until`, as if nothing had happened after that time.
     """
-    ordered = _ordered({event.digest: event for event in events if until is None or event.at <= until})
+    told = {event.digest: event for event in events if until is None or event.at <= until}
     sum_ = _Sum()
+    if (chain := _chain(told)) is not None:  # as most are
+        for event in chain:
+            sum_.add(event)
+        return sum_.history(chain, [event.digest for event in chain[-1:]], {})
+    ordered = _ordered(told)
     descent = _Descent()
     for event in ordered:
         descent.add(event)
@@ -325,11 +330,29 @@ class _Descent:
 
 
 def _latest(renamed: Mapping[str, str], version: str) -> str:
+    if version not in renamed:
+        return version
     seen = {version}
     while (after := renamed.get(version)) is not None and after not in seen:
         version = after
         seen.add(version)
     return version
+
+
+def _chain(events: dict[str, Event]) -> list[Event] | None:
+    """Events that follow one after the other, in order; None where they part anywhere, or name what is not here."""
+    after: dict[str, Event] = {}
+    for event in events.values():
+        parents = event.parents or [""]
+        if len(parents) > 1 or parents[0] in after:
+            return None
+        after[parents[0]] = event
+    ordered: list[Event] = []
+    last = ""
+    while (event_after := after.get(last)) is not None and len(ordered) < len(events):
+        ordered.append(event_after)
+        last = event_after.digest
+    return ordered if len(ordered) == len(events) else None
 
 
 def _ordered(events: dict[str, Event]) -> list[Event]:

@@ -22,7 +22,7 @@ class Stage(str, Enum):
     @property
     def exclusive(self) -> bool:
         """Whether one version at a time holds it, so that it can be asked for: iris@production."""
-        return self in {Stage.STAGING, Stage.PRODUCTION}
+        return self is Stage.STAGING or self is Stage.PRODUCTION
 
     @classmethod
     def parse(cls, text: str) -> Stage:

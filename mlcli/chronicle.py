@@ -36,7 +36,7 @@ def tell(
     It is signed where `sign` or the settings ask. `said` are further fields of the event.
     """
     event = drafted(workspace, version, action, history, why=why, to_stage=to_stage, **said)
-    if sign or workspace.settings.signs(""):
+    if sign or workspace.settings.sign == "yes":
         event = replace(event, signature=workspace.sign(workspace.store.body_digest(event)))
     return workspace.store.add_event(event)
 

@@ -11,7 +11,7 @@ from . import __version__, checking, merging, tracking
 from .chronicle import announced, restate
 from .domain.history import Action, History
 from .domain.run import RunStatus
-from .errors import BadStore, Corrupt, GitError, Missing, MlcliError, NewerFormat, NotFound, Refused
+from .errors import BadStore, Corrupt, GitError, Missing, NewerFormat, NotFound, Refused
 from .store import examine, layout, points
 from .store.examine import Problem
 from .workspace import Workspace
@@ -118,11 +118,10 @@ def _of_histories(workspace: Workspace) -> list[Problem]:
     """What is not whole in the models' histories, and names that do not say what they say."""
     problems = []
     for model in sorted({*workspace.store.models(), *workspace.store.histories()}):
-        try:
-            history = workspace.store.history(model)
-        except MlcliError:
+        recorded = workspace.store.recorded(model)
+        if recorded.damaged:
             continue  # told by the examination of its events
-        for finding in checking.check_names(workspace, model):
+        for finding in checking.check_names(workspace, model, recorded):
             problems.append(
                 Problem(
                     code=finding.code,
@@ -132,7 +131,7 @@ def _of_histories(workspace: Workspace) -> list[Problem]:
                     serious=finding.severity is checking.Severity.ERROR,
                 )
             )
-        problems += _half_moved(workspace, model, history)
+        problems += _half_moved(workspace, model, recorded.history)
     return problems
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from .checking import Finding, check
-from .domain.history import Action, History
+from .domain.history import History
 from .domain.model import ModelVersion
 from .domain.run import Metric
 from .domain.source import Person
@@ -91,8 +91,7 @@ def _of_model(workspace: Workspace, model: str, stage: Stage, history: History) 
 def _reported(
     workspace: Workspace, version: ModelVersion, history: History, stage: Stage, terms: list[str]
 ) -> Reported:
-    came = [each for each in history.events_of(version.digest) if history.now(each.version) == version.digest]
-    event = next((each for each in reversed(came) if each.to_stage is stage and each.action is Action.MOVED), None)
+    event = history.put_there(version.digest)
     earlier = terms[: len(terms) - 1 - terms[::-1].index(version.digest)] if version.digest in terms else terms
     before = next(iter(workspace.store.marked_versions("version", earlier[-1:], models=[version.model])), None)
     run, git = version.run, version.run.git

@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True):
     def signs(self, stage: str | None = None) -> bool:
         """Whether what is written is signed: everything, or what enters a stage (None: any) that asks for it."""
         rules = self.stages.values() if stage is None else [self.stages[stage]] if stage in self.stages else []
-        return self.sign == "yes" or any(gate.text == "signed" for each in rules for gate in each.require)
+        return self.sign == "yes" or any(each.signed for each in rules)
 
 
 _STAGES = "stages"

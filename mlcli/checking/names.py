@@ -8,7 +8,7 @@ from functools import partial
 
 from ..domain.checked import Recorded
 from ..domain.history import Action, Event, Holder
-from ..domain.names import quoted
+from ..domain.names import quoted, sounding
 from ..domain.stage import Stage
 from ..errors import MlcliError
 from ..workspace import Workspace
@@ -35,7 +35,7 @@ def name_twins(workspace: Workspace, models: Sequence[str]) -> list[Finding]:
     every = sorted({*workspace.store.models(), *workspace.store.histories(), *models})
     alike: dict[str, list[str]] = {}
     for model in every:
-        alike.setdefault(_folded(model), []).append(model)
+        alike.setdefault(sounding(model), []).append(model)
     return [
         fault(
             "name-twins",
@@ -46,14 +46,6 @@ def name_twins(workspace: Workspace, models: Sequence[str]) -> list[Finding]:
         for twins in alike.values()
         if len(twins) > 1 and not set(models).isdisjoint(twins)
     ]
-
-
-def _folded(name: str) -> str:
-    if name.isascii():
-        return name.lower()
-    from unicodedata import normalize
-
-    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _ref(recorded: Recorded, version: str) -> str:

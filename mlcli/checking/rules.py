@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..domain.checked import CheckedVersion, Recorded
-from ..domain.history import Action, Event
+from ..domain.history import Event
 from ..domain.names import quoted
 from ..domain.stage import Stage
 from ..errors import MlcliError
@@ -20,7 +20,7 @@ def check_forced(recorded: Recorded, versions: Sequence[CheckedVersion]) -> Iter
         version = history.now(event.version) if event.forced else ""
         if version not in refs:
             continue
-        standing = _put_there(recorded, version)
+        standing = history.put_there(version)
         stands = standing is not None and (
             standing is event or (standing.rollback and standing.to_stage is event.to_stage)
         )
@@ -41,7 +41,7 @@ def check_gates(workspace: Workspace, recorded: Recorded, versions: Sequence[Che
         version = next((each for each in versions if each.digest == held), None)
         if version is None or stage.value not in workspace.settings.stages:
             continue
-        event = _put_there(recorded, version.digest)
+        event = recorded.history.put_there(version.digest)
         if event is None:
             continue  # branches say otherwise, which is told as that; without an event commands would be run
         try:
@@ -68,10 +68,3 @@ def _forced(recorded: Recorded, version: CheckedVersion, stage: Stage) -> set[st
     history = recorded.history
     moves = (e for e in history.events if e.to_stage is stage and history.now(e.version) == version.digest)
     return {gate for event in moves for gate in event.forced}
-
-
-def _put_there(recorded: Recorded, version: str) -> Event | None:
-    """The event that put a version where it stands."""
-    history, stage = recorded.history, recorded.history.stage_of(version)
-    moves = (event for event in reversed(history.events) if event.action is Action.MOVED)
-    return next((e for e in moves if e.to_stage is stage and history.now(e.version) == version), None)

@@ -106,6 +106,11 @@ class StageRules(Struct, frozen=True, kw_only=True):
     force: bool = False
     timeout: float = 600.0
 
+    @property
+    def signed(self) -> bool:
+        """Whether what enters the stage must be signed."""
+        return any(isinstance(gate, Plain) and gate.word == "signed" for gate in self.require)
+
 
 def parse(text: str) -> Gate:
     """The gate that `text` says; InvalidValue names the column where it cannot be read, and what is allowed."""

@@ -8,6 +8,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from .descent import Descent, chain, ordered
 from .source import Person
 from .stage import Stage
 
@@ -102,10 +103,8 @@ class History(Struct, frozen=True, kw_only=True):
     last_number: int = 0
     torn: dict[tuple[str, str], list[str]] = {}
 
-    def followed(self, event: Event) -> History | None:
-        """What this adds up to with one event more, whose parents are all heads; None where they are not."""
-        if not set(self.heads) <= set(event.parents):
-            return None
+    def followed(self, event: Event) -> History:
+        """What this adds up to with one event more, whose parents are all heads."""
         sum_ = _Sum(self)
         sum_.add(event)
         said = {name for name, _ in sum_.claims(event)}
@@ -129,6 +128,12 @@ class History(Struct, frozen=True, kw_only=True):
         ]
         return bool(told) and told[-1] is Action.REMOVED
 
+    def put_there(self, version: str) -> Event | None:
+        """The event that put the version of that digest where it stands."""
+        stage = self.stage_of(version)
+        moves = (e for e in reversed(self.events) if e.action is Action.MOVED and e.to_stage is stage)
+        return next((event for event in moves if self.now(event.version) == version), None)
+
     def aliases_of(self, version: str) -> list[str]:
         """The aliases that the version of that digest has, sorted."""
         return sorted(alias for alias, (held, _) in self.aliases.items() if held == version)
@@ -145,24 +150,18 @@ def fold(events: Iterable[Event], *, until: datetime | None = None) -> History:
     """
     told = {event.digest: event for event in events if until is None or event.at <= until}
     sum_ = _Sum()
-    if (chain := _chain(told)) is not None:  # as most are
-        for event in chain:
+    if (in_a_row := chain(told)) is not None:  # as most are
+        for event in in_a_row:
             sum_.add(event)
-        return sum_.history(chain, [event.digest for event in chain[-1:]], {})
-    ordered = _ordered(told)
-    descent = _Descent()
-    for event in ordered:
+        return sum_.history(in_a_row, [event.digest for event in in_a_row[-1:]], {})
+    in_order, descent = ordered(told), Descent()
+    for event in in_order:
         descent.add(event)
         sum_.add(event)
         for name, value in sum_.claims(event):
             descent.claim(event, name, value)
-    heads = [event.digest for event in ordered if event.digest in descent.heads]
-    return sum_.history(ordered, heads, descent.torn(sum_.renamed))
-
-
-def after(history: History, event: Event) -> History:
-    """What a history adds up to with one event more that was written with all its heads as parents."""
-    return history.followed(event) or fold([*history.events, event])
+    heads = [event.digest for event in in_order if event.digest in descent.heads]
+    return sum_.history(in_order, heads, descent.torn(lambda value: _latest(sum_.renamed, value)))
 
 
 class _Sum:
@@ -279,56 +278,6 @@ class _Sum:
             terms[:] = [now if each == before else each for each in terms]
 
 
-class _Descent:
-    """Which events descend from which, so that names are found that were given apart and never settled.
-
-    Of each event the descent is kept as a place before which all are its ancestors, and a bit for each of those after
-    it: a history that never parted costs nothing, however long.
-    """
-
-    def __init__(self) -> None:
-        self.heads: set[str] = set()
-        self.place: dict[str, int] = {}
-        self.reach: list[tuple[int, int]] = []
-        self.last: dict[tuple[str, str], list[tuple[str, str]]] = {}
-
-    def add(self, event: Event) -> None:
-        """Take up an event, after its parents."""
-        at, known = len(self.reach), [parent for parent in event.parents if parent in self.place]
-        if self.heads <= set(known):
-            base, bits = at, 0
-        else:
-            base = max((self.reach[self.place[parent]][0] for parent in known), default=0)
-            bits = 0
-            for parent in known:
-                its_base, its_bits = self.reach[self.place[parent]]
-                bits |= its_bits >> (base - its_base)
-                if self.place[parent] >= base:
-                    bits |= 1 << (self.place[parent] - base)
-        self.reach.append((base, bits))
-        self.place[event.digest] = at
-        self.heads -= set(known)
-        self.heads.add(event.digest)
-
-    def claim(self, event: Event, name: tuple[str, str], value: str) -> None:
-        """Note what a name says since an event, in place of what the event descends from."""
-        base, bits = self.reach[self.place[event.digest]]
-        left = [
-            (digest, said)
-            for digest, said in self.last.get(name, [])
-            if not (self.place[digest] < base or bits >> (self.place[digest] - base) & 1)
-        ]
-        self.last[name] = [*left, (event.digest, value)]
-
-    def torn(self, renamed: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
-        """The names of which branches say different things."""
-        return {
-            name: [digest for digest, _ in said]
-            for name, said in self.last.items()
-            if len(said) > 1 and len({_latest(renamed, value) for _, value in said}) > 1
-        }
-
-
 def _latest(renamed: Mapping[str, str], version: str) -> str:
     if version not in renamed:
         return version
@@ -337,40 +286,3 @@ def _latest(renamed: Mapping[str, str], version: str) -> str:
         version = after
         seen.add(version)
     return version
-
-
-def _chain(events: dict[str, Event]) -> list[Event] | None:
-    """Events that follow one after the other, in order; None where they part anywhere, or name what is not here."""
-    after: dict[str, Event] = {}
-    for event in events.values():
-        parents = event.parents or [""]
-        if len(parents) > 1 or parents[0] in after:
-            return None
-        after[parents[0]] = event
-    ordered: list[Event] = []
-    last = ""
-    while (event_after := after.get(last)) is not None and len(ordered) < len(events):
-        ordered.append(event_after)
-        last = event_after.digest
-    return ordered if len(ordered) == len(events) else None
-
-
-def _ordered(events: dict[str, Event]) -> list[Event]:
-    waiting = {digest: {p for p in event.parents if p in events and p != digest} for digest, event in events.items()}
-    children: dict[str, list[str]] = {digest: [] for digest in events}
-    for digest, parents in waiting.items():
-        for parent in parents:
-            children[parent].append(digest)
-    depth = {digest: 1 for digest, parents in waiting.items() if not parents}
-    ready = list(depth)
-    while ready:
-        digest = ready.pop()
-        for child in children[digest]:
-            depth[child] = max(depth.get(child, 0), depth[digest] + 1)
-            waiting[child].discard(digest)
-            if not waiting[child]:
-                ready.append(child)
-    # Events that name each other as parents, which no digest allows, would come last.
-    last = len(events) + 1
-    at = {digest: last if waiting[digest] else depth[digest] for digest in events}
-    return sorted(events.values(), key=lambda event: (at[event.digest], event.at, event.digest))

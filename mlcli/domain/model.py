@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from .run import Artifact, Model, Run
 from .source import Person
+from .stage import Stage
 
 
 class ModelVersion(Struct, frozen=True, kw_only=True):
@@ -56,3 +57,10 @@ class ModelVersion(Struct, frozen=True, kw_only=True):
     def files(self) -> list[Artifact]:
         """The files of the registered artifact."""
         return self.run.files_of(self.path)
+
+
+class VersionState(Struct, frozen=True, kw_only=True):
+    """A version and where it stands."""
+
+    version: ModelVersion
+    stage: Stage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..domain.gate import Approved, Plain
+from ..domain.gate import Approved
 from ..domain.history import Event
 from . import Case, Found
 
@@ -29,9 +29,7 @@ def approved(case: Case, gate: Approved) -> Found:
 
 def _fault_of(case: Case, approval: Event) -> str | None:
     """Why the signature of an approval does not hold, where the stage asks for signatures."""
-    if not any(isinstance(gate, Plain) and gate.word == "signed" for gate in case.rules.require):
-        return None
-    return _signature_fault(case, approval)
+    return _signature_fault(case, approval) if case.rules.signed else None
 
 
 def signed(case: Case, _gate: object) -> Found:

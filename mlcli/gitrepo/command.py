@@ -130,11 +130,15 @@ def answer(
     overrides: Iterable[str] = (),
     *,
     stdin: bytes = b"",
+    index: str | None = None,
     ok: Iterable[int] = (0,),
     seconds: float | None = None,
 ) -> bytes:
-    """Run git without GitPython and return what it prints; GitError where it fails."""
-    done = ran(root, arguments, overrides, stdin=stdin, seconds=seconds)
+    """Run git without GitPython, which costs as much to load as a small command, and return what it prints.
+
+    `index` is another than the working tree's. GitError where git fails.
+    """
+    done = ran(root, arguments, overrides, stdin=stdin, index=index, seconds=seconds)
     if done.returncode not in ok:
         raise failure(reason_in(readable(done.stderr), root))
     return done.stdout

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .command import SECONDS, answer, git_dir_of, ran, readable
 from .commits import is_commit_id
+from .repository import Repository
 
 _UNKNOWN = "the other side"
 
@@ -93,8 +94,7 @@ def _named(root: str, commit: str) -> str:
 
 
 def _commit(root: str, name: str) -> str:
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    return answer(root, asked, ok=(0, 1, 128)).decode("ascii", "replace").strip()
+    return Repository(root).resolve_commit(name) or ""
 
 
 def _squashed(git_dir: str) -> str:

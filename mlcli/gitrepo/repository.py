@@ -90,7 +90,7 @@ class Repository:
             return set()
         # --ignore-missing holds only for what follows it; --not would turn what follows it.
         listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--branches", "--remotes", "--tags", "HEAD")
-        return asked & set(self._answer(listed, stdin=_lines(asked)).decode("ascii").split())
+        return asked & set(answer(self.root, listed, stdin=_lines(asked)).decode("ascii").split())
 
     def is_pushed(self, commit: str) -> bool:
         """Whether a remote-tracking branch leads to a commit."""
@@ -102,7 +102,7 @@ class Repository:
         """Those that are here and that no ref of mlcli's leads to either."""
         asked = {commit for commit in commits if is_commit_id(commit)}
         listed = ("rev-list", "--ignore-missing", "--stdin", "--not", "--glob=refs/mlruns/*")
-        return asked & set(self._answer(listed, stdin=_lines(asked)).decode("ascii").split()) if asked else set()
+        return asked & set(answer(self.root, listed, stdin=_lines(asked)).decode("ascii").split()) if asked else set()
 
     def unreadable_snapshots(self, snapshots: Mapping[str, str | None]) -> set[str]:
         """Those of which a part is missing or damaged; each is given with the commit below it, if any."""
@@ -149,9 +149,9 @@ class Repository:
     def branch_with(self, path: str) -> str | None:
         """HEAD, or the first local or remote-tracking branch, whose commit has a file; None where none has it."""
         shown = ("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/remotes")
-        names = ["HEAD", *map(readable, self._answer(shown).splitlines())]
+        names = ["HEAD", *map(readable, answer(self.root, shown).splitlines())]
         asked = "".join(f"{name}:{self._from_root(path)}\n" for name in names)
-        found = self._answer(("cat-file", "--batch-check"), stdin=os.fsencode(asked)).splitlines()
+        found = answer(self.root, ("cat-file", "--batch-check"), stdin=os.fsencode(asked)).splitlines()
         has = (name for name, line in zip(names, found, strict=True) if line.split()[1:2] == [b"blob"])
         return next(has, None)
 
@@ -244,7 +244,7 @@ class Repository:
     def _objects(self, names: set[str], how: str) -> Iterator[tuple[str, str, bytes]]:
         """Name, type and (with --batch) content of those objects that are here, by one process."""
         full = {name for name in names if is_commit_id(name)}
-        out = self._answer(("cat-file", "--buffer", how), stdin=_lines(full)) if full else b""
+        out = answer(self.root, ("cat-file", "--buffer", how), stdin=_lines(full)) if full else b""
         at = 0
         while at < len(out):
             end = out.index(b"\n", at)
@@ -254,13 +254,6 @@ class Repository:
             if len(about) == 3 and about[0] in full:
                 yield about[0], about[1], out[at : at + (size or 0)]
             at += 0 if size is None else size + 1
-
-    def _answer(self, arguments: Iterable[str], *, stdin: bytes = b"", index: str | None = None) -> bytes:
-        """As `_ask`, without GitPython: loading it costs as much as checking five hundred versions."""
-        done = ran(self.root, arguments, stdin=stdin, index=index)
-        if done.returncode:
-            raise failure(reason_in(readable(done.stderr), self.root))
-        return done.stdout
 
     def _ask(
         self, arguments: Iterable[str], *, stdin: bytes = b"", index: str | None = None, ok: Iterable[int] = (0,)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import GitError
-from .command import failure, ran, readable, reason_in
+from .command import answer, ran, readable
 
 _AT_ONCE = 2**26
 
@@ -26,7 +26,7 @@ def staged_blobs(root: str, paths: Iterable[str] | None, index: str | None) -> l
     Conflicts that are not resolved are left out: git does not commit them.
     """
     if paths is None:
-        listed = _asked(root, ("diff", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z"), index)
+        listed = answer(root, ("diff", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z"), index=index)
         names = listed.split(b"\0")[:-1]
     else:
         names = [os.fsencode(path) for path in paths]
@@ -34,7 +34,7 @@ def staged_blobs(root: str, paths: Iterable[str] | None, index: str | None) -> l
     if not wanted:
         return []
     found = {}
-    for entry in _asked(root, ("ls-files", "-s", "-z"), index).split(b"\0")[:-1]:
+    for entry in answer(root, ("ls-files", "-s", "-z"), index=index).split(b"\0")[:-1]:
         about, _, name = entry.partition(b"\t")
         mode, blob, stage = about.split()
         if name in wanted and stage == b"0" and mode in {b"100644", b"100755"}:
@@ -50,7 +50,7 @@ def staged_blobs(root: str, paths: Iterable[str] | None, index: str | None) -> l
 
 def staged_below(root: str, below: str, index: str | None) -> dict[str, str]:
     """The blobs of the regular files at or below a path from the top; GitError where one has a conflict."""
-    listed = _asked(root, ("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index)
+    listed = answer(root, ("ls-files", "-s", "-z", "--", f":(top,literal){below}"), index=index)
     blobs = {}
     for entry in listed.split(b"\0")[:-1]:
         about, _, path = entry.partition(b"\t")
@@ -76,10 +76,3 @@ def batches(blobs: Mapping[str, int]) -> Iterator[set[str]]:
         room -= size
     if batch:
         yield batch
-
-
-def _asked(root: str, arguments: Iterable[str], index: str | None) -> bytes:
-    done = ran(root, arguments, index=index)
-    if done.returncode:
-        raise failure(reason_in(readable(done.stderr), root))
-    return done.stdout

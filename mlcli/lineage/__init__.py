@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .down import Descendant as Descendant
-from .down import Standing as Standing
 from .down import Step as Step
 from .graph import Edge as Edge
 from .graph import Graph as Graph

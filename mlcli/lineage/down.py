@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
-from ..domain.model import ModelVersion
+from ..domain.model import VersionState
 from ..domain.run import Run
-from ..domain.stage import Stage
 from .known import Known, by_id, made_for
 
 READ, PARENT, REPRODUCES = "read", "parent", "reproduces"
@@ -25,19 +24,12 @@ class Step(Struct, frozen=True, kw_only=True):
     paths: list[str] = []
 
 
-class Standing(Struct, frozen=True):
-    """A version and its stage."""
-
-    version: ModelVersion
-    stage: Stage
-
-
 class Descendant(Struct, frozen=True, kw_only=True):
     """A run that came of what was asked about, each way that it did, and the versions registered from it."""
 
     run: Run
     of: list[Step]
-    versions: list[Standing] = []
+    versions: list[VersionState] = []
 
 
 def descendants(
@@ -105,9 +97,11 @@ class _Walk:
                 self.note(twin, Step(run=twin.reproduces.run_id, kind=REPRODUCES))
 
     def told(self) -> list[Descendant]:
-        versions: dict[str, list[Standing]] = {}
+        versions: dict[str, list[VersionState]] = {}
         for version in self.known.versions("run", self.found.keys()):
-            versions.setdefault(version.run.id, []).append(Standing(version, self.known.stage_of(version)))
+            versions.setdefault(version.run.id, []).append(
+                VersionState(version=version, stage=self.known.stage_of(version))
+            )
         return [
             Descendant(run=run, of=self.of[run_id], versions=versions.get(run_id, []))
             for run_id, run in self.found.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..domain.model import VersionState as VersionState
 from .aliases import Aliased as Aliased
 from .aliases import alias as alias
 from .aliases import unalias as unalias
@@ -12,7 +13,6 @@ from .reading import Entry as Entry
 from .reading import RegisteredModel as RegisteredModel
 from .reading import Standing as Standing
 from .reading import State as State
-from .reading import VersionState as VersionState
 from .reading import history as history
 from .reading import models as models
 from .reading import registered_model as registered_model

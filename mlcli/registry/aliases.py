@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..chronicle import restate, tell
-from ..domain.history import Action, after
+from ..domain.history import Action
 from ..domain.model import ModelVersion
 from ..domain.names import check_alias, quoted, sounding
 from ..domain.ref import AliasRef, parse
@@ -44,7 +44,7 @@ def alias(workspace: Workspace, version_text: str, name: str, *, why: str = "", 
             restate(workspace, version.model, history)
             return Aliased(version=version, alias=name, before=version.number, made=False)
         event = tell(workspace, version, Action.ALIASED, history, why=why, alias=name)
-        restate(workspace, version.model, after(history, event))
+        restate(workspace, version.model, history.followed(event))
     return Aliased(version=version, alias=name, before=there.number if there and held else None)
 
 
@@ -60,5 +60,5 @@ def unalias(workspace: Workspace, text: str, *, why: str = "") -> Aliased:
         if held != version.digest:
             raise NotFound(f"{ref.model} has no alias {quoted(ref.alias)}", f"mlcli history {ref.model}")
         event = tell(workspace, version, Action.UNALIASED, history, why=why, alias=ref.alias)
-        restate(workspace, version.model, after(history, event))
+        restate(workspace, version.model, history.followed(event))
     return Aliased(version=version, alias=ref.alias, before=version.number)

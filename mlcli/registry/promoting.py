@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from ..chronicle import restate, tell, version_of_digest
-from ..domain.history import Action, History, after
+from ..domain.history import Action, History
 from ..domain.model import ModelVersion
 from ..domain.stage import Stage
 from ..errors import GateRefused, NotFound, Refused, UsageError
@@ -83,11 +83,8 @@ def rollback(workspace: Workspace, model: str, stage_text: str | None = None, *,
         stage = Stage.parse(stage_text) if stage_text else _usual(history)
         held = history.holders.get(stage, (None, ""))[0]
         terms = history.terms.get(stage, [])
-        former = list(terms[:-1] if held is not None and terms[-1:] == [held] else terms)
-        version = None
-        while former and (version is None or version.digest == held):
-            version = version_of_digest(workspace, model, history, former.pop())
-        version = None if version is None or version.digest == held else version
+        former = (version_of_digest(workspace, model, history, each) for each in reversed(terms) if each != held)
+        version = next((each for each in former if each is not None), None)
         if version is None:
             now = f" before {_ref_of(history, model, held)}" if held else ""
             raise NotFound(f"no version of {model} was in {stage}{now}", f"mlcli history {model}")
@@ -182,7 +179,7 @@ def _moved(
         forced=forced or {},
         rollback=rollback,
     )
-    restate(workspace, version.model, after(history, event))
+    restate(workspace, version.model, history.followed(event))
     return Promoted(
         version=version,
         from_stage=event.from_stage,

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 
 from msgspec import Struct
 
-from ..chronicle import number_of
+from ..chronicle import number_of, version_of_digest
 from ..domain.history import Action, Event, Held, History, fold
-from ..domain.model import ModelVersion
+from ..domain.model import ModelVersion, VersionState
 from ..domain.names import check_name, quoted
 from ..domain.ref import AliasRef, NewestVersion, Ref, StageRef, VersionRef, Word, parse
 from ..domain.run import Run
@@ -19,13 +19,6 @@ from ..errors import InvalidRef, MlcliError, NotFound
 from ..lookup import history_of, require_model, version_of, versions_of
 from ..workspace import Workspace
 from .saying import Said, said_of
-
-
-class VersionState(Struct, frozen=True, kw_only=True):
-    """A version and where it stands."""
-
-    version: ModelVersion
-    stage: Stage
 
 
 class RegisteredModel(Struct, frozen=True, kw_only=True):
@@ -152,14 +145,14 @@ def version_at(workspace: Workspace, text: str, at: datetime) -> ModelVersion:
     if not isinstance(ref, VersionRef | StageRef | AliasRef | NewestVersion):
         raise InvalidRef("only a model's versions, stages and aliases are told of another time", "as iris@production")
     require_model(workspace, ref.model)
-    then = fold(workspace.store.history(ref.model).events, until=at)
-    version = _named_then(workspace, ref, then, at)
+    whole = workspace.store.history(ref.model)
+    version = _named_then(workspace, ref, whole, fold(whole.events, until=at), at)
     if version is None or version.registered_at > at:
         raise NotFound(f"{quoted(text)} named no version at {at:%Y-%m-%d %H:%M} UTC", f"mlcli history {ref.model}")
     return version
 
 
-def _named_then(workspace: Workspace, ref: Ref, then: History, at: datetime) -> ModelVersion | None:
+def _named_then(workspace: Workspace, ref: Ref, whole: History, then: History, at: datetime) -> ModelVersion | None:
     if isinstance(ref, VersionRef):
         return version_of(workspace, ref)
     if isinstance(ref, NewestVersion):
@@ -173,11 +166,10 @@ def _named_then(workspace: Workspace, ref: Ref, then: History, at: datetime) -> 
         raise InvalidRef("a time is asked for what one version holds: Staging, Production or an alias", "mlcli history")
     if held is None:
         return None
-    now = workspace.store.history(then.events[0].model).now(held)
-    found = workspace.store.marked_versions("version", [now], models=[then.events[0].model])
-    if not found:
+    found = version_of_digest(workspace, ref.model, whole, whole.now(held))
+    if found is None:
         raise NotFound(f"the version that it named then is not here any more ({held[7:19]})", "mlcli restore")
-    return found[0]
+    return found
 
 
 def standing_at(workspace: Workspace, name: str, at: datetime) -> list[Standing]:

@@ -35,9 +35,9 @@ def approve(workspace: Workspace, version_text: str, *, why: str = "") -> Said:
         history = workspace.store.standing(version.model)
         before = history.approvals.get(version.digest, {}).get(workspace.person().identity)
         if before is not None and (before.signature or not sign):
-            return _said(workspace, version, made=False)
-        tell(workspace, version, Action.APPROVED, history, why=why, sign=sign)
-    return _said(workspace, version)
+            return said_of(version, history, made=False)
+        event = tell(workspace, version, Action.APPROVED, history, why=why, sign=sign)
+    return said_of(version, history.followed(event))
 
 
 def unapprove(workspace: Workspace, version_text: str, *, why: str = "") -> Said:
@@ -47,8 +47,8 @@ def unapprove(workspace: Workspace, version_text: str, *, why: str = "") -> Said
         history = workspace.store.standing(version.model)
         if workspace.person().identity not in history.approvals.get(version.digest, {}):
             raise Refused(f"{version.ref} has no approval of {workspace.person()}", f"mlcli show {version.ref}")
-        tell(workspace, version, Action.UNAPPROVED, history, why=why)
-    return _said(workspace, version)
+        event = tell(workspace, version, Action.UNAPPROVED, history, why=why)
+    return said_of(version, history.followed(event))
 
 
 def note(workspace: Workspace, version_text: str, text: str) -> Said:
@@ -57,9 +57,9 @@ def note(workspace: Workspace, version_text: str, text: str) -> Said:
     with workspace.store.changing(version.model):
         history = workspace.store.standing(version.model)
         if history.notes.get(version.digest, "") == checked:
-            return _said(workspace, version, made=False)
-        tell(workspace, version, Action.NOTED, history, why=checked)
-    return _said(workspace, version)
+            return said_of(version, history, made=False)
+        event = tell(workspace, version, Action.NOTED, history, why=checked)
+    return said_of(version, history.followed(event))
 
 
 def tag(workspace: Workspace, version_text: str, tags: Mapping[str, Any], *, delete: Iterable[str] = ()) -> Said:
@@ -71,13 +71,9 @@ def tag(workspace: Workspace, version_text: str, tags: Mapping[str, Any], *, del
         there = history.tags.get(version.digest, {})
         changed = {key: value for key, value in wanted.items() if there.get(key) != value}
         if not changed:
-            return _said(workspace, version, made=False)
-        tell(workspace, version, Action.TAGGED, history, tags=changed)
-    return _said(workspace, version)
-
-
-def _said(workspace: Workspace, version: ModelVersion, *, made: bool = True) -> Said:
-    return said_of(version, workspace.store.standing(version.model), made=made)
+            return said_of(version, history, made=False)
+        event = tell(workspace, version, Action.TAGGED, history, tags=changed)
+    return said_of(version, history.followed(event))
 
 
 def said_of(version: ModelVersion, history: History, *, made: bool = True) -> Said:

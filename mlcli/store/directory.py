@@ -6,11 +6,27 @@ from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MlcliError
+from . import schema
 from .layout import trashed
 from .schema import Document
 
 if TYPE_CHECKING:
     from .base import Codec, DocumentFiles
+
+
+class Sealed:
+    """Documents of one kind, as schema.py seals and opens them."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def encode(self, document: Document) -> bytes:
+        """The document as bytes, with its digest."""
+        return schema.encode(schema.sealed(self.kind, document))
+
+    def decode(self, data: bytes, where: str) -> Document:
+        """The document in `data`, verified."""
+        return schema.decode(data, self.kind, where)
 
 
 class DocumentDir(MutableMapping[str, Document]):

@@ -19,9 +19,9 @@ from ..domain.source import Process
 from ..errors import BadStore, MlcliError, NotFound
 from . import layout, objects, schema, scrub
 from . import points as history
-from .directory import DocumentDir
+from .directory import DocumentDir, Sealed
 from .files import Files, Reading
-from .registered import KINDS, TABLES, Held, RegisteredDocuments
+from .registered import KINDS, TABLES, HeldOpen, RegisteredDocuments
 
 if TYPE_CHECKING:
     from ..domain.trash import Removed, Swept
@@ -29,19 +29,6 @@ if TYPE_CHECKING:
     from .digests import Digests
     from .documents import NamedTable
     from .trash import Trash
-
-
-class _Sealed:
-    """Documents of one kind, as schema.py seals and opens them."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def encode(self, document: schema.Document) -> bytes:
-        return schema.encode(schema.sealed(self.kind, document))
-
-    def decode(self, data: bytes, where: str) -> schema.Document:
-        return schema.decode(data, self.kind, where)
 
 
 def _nobody_vanishes(process: Process) -> bool:
@@ -63,7 +50,7 @@ class DiskStore(RegisteredDocuments):
         self.files = Files(root, sync=sync)
         self._is_alive = is_alive
         self._adding: set[int] = set()
-        self.held: Held | None = None
+        self.held: HeldOpen | None = None
         self._registry: DocumentFiles = registry or self.files
         self._directories: dict[str, DocumentDir] = {}
         self._runs: NamedTable | None = None
@@ -158,7 +145,7 @@ class DiskStore(RegisteredDocuments):
         if self.held is not None:
             yield
             return
-        self.held = Held()
+        self.held = HeldOpen()
         try:
             yield
         finally:
@@ -370,10 +357,10 @@ class DiskStore(RegisteredDocuments):
     def _directory(self, name: str) -> DocumentDir:
         if name not in self._directories:
             if name == layout.RUNS:
-                made = DocumentDir(self.files, name, _Sealed("run"), shard=2)
+                made = DocumentDir(self.files, name, Sealed("run"), shard=2)
                 made.presented = self._as_it_stands
             else:
-                made = DocumentDir(self._registry, name, _Sealed(KINDS[name.rpartition("/")[2]]))
+                made = DocumentDir(self._registry, name, Sealed(KINDS[name.rpartition("/")[2]]))
             self._directories[name] = made
         return self._directories[name]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ KINDS = {"versions": "version", "events": "event", "stages": "stage", "aliases":
 TABLES = (layout.versions, layout.events, layout.stages, layout.aliases)
 
 
-class Held:
+class HeldOpen:
     """What is held open from one look to the next: the index of runs, and the marks of each model's versions."""
 
     def __init__(self) -> None:
@@ -45,11 +45,9 @@ class RegisteredDocuments:
     """The part of a store that knows models. `_registry` may be git's index, and is then only read."""
 
     files: Files
-    held: Held | None
+    held: HeldOpen | None
     _registry: DocumentFiles
-
-    def _directory(self, name: str) -> DocumentDir:
-        raise NotImplementedError
+    _directory: Callable[[str], DocumentDir]
 
     def models(self) -> list[str]:
         names = self._registry.names(layout.MODELS)

@@ -51,12 +51,13 @@ def _caught_up(known: History, names: set[str], before: set[str], read: Callable
     """What is remembered with the events that came since; None where they do not follow one after the other."""
     if not before <= names:
         return None
-    came = [read(name) for name in names - before]
-    told: History | None = known
-    while came and told is not None:
+    came, told = [read(name) for name in names - before], known
+    while came:
         following = next((each for each in came if set(told.heads) == set(each.parents)), None)
-        came = [each for each in came if each is not following]
-        told = told.followed(following) if following else None
+        if following is None:
+            return None
+        came.remove(following)
+        told = told.followed(following)
     return told
 
 

@@ -14,7 +14,7 @@ from ..errors import MlcliError
 from . import layout, schema
 from .index import Entry, Index, Unusable
 from .matching import compiled
-from .registered import Held
+from .registered import HeldOpen
 from .schema import Document
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _asked(store: DiskStore, ask: Callable[[Index], T], *, worth_it: int = WORTH
 
 
 def _answer(store: DiskStore, ask: Callable[[Index], T]) -> T:
-    held = store.held or Held()
+    held = store.held or HeldOpen()
     index = held.index
     try:
         if index is None:
